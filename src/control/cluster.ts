@@ -22,6 +22,12 @@ export interface Cluster {
   /** Creates an object; `reason` `InvalidRequest` when the API refuses it. One that exists already is left alone. */
   create<K extends Kind>(object: Resources[K], signal: AbortSignal): Promise<void>;
 
+  /**
+   * Puts labels, annotations and `spec` of an object of ours in the place of those that it has; status, uid and owners
+   * stay. One that is gone is no error, one that is the same already is not written.
+   */
+  replace<K extends Kind>(object: Resources[K], signal: AbortSignal): Promise<void>;
+
   /** Deletes an object; one that is gone already is no error. */
   delete(kind: Kind, namespace: string, name: string, signal: AbortSignal): Promise<void>;
 
