@@ -1,0 +1,41 @@
+/** A cleartext HTTP/2 server around a ConnectRouter, for tests that talk to a service over a real connection. */
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { within } from "./deadline.ts";
+
+export interface RpcServer extends AsyncDisposable {
+  readonly url: string;
+  /** Ends all calls as a stopping program does. */
+  stop(reason: unknown): void;
+}
+
+/** Serves `routes` on a free loopback port until it is disposed. */
+export async function serveRpc(routes: (router: ConnectRouter) => void): Promise<RpcServer> {
+  const stopping = new AbortController();
+  const server = createServer(connectNodeAdapter({ routes, shutdownSignal: stopping.signal, acceptCompression: [] }));
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+    // A client that is gone is no fault of the server.
+    session.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: (reason) => stopping.abort(reason),
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** The next message of a stream within 5 s; fails where the stream ends instead. */
+export async function next<T>(what: string, stream: AsyncIterator<T>): Promise<T> {
+  const result = await within(5_000, what, stream.next());
+  if (result.done) throw new Error(`${what}: the stream ended`);
+  return result.value;
+}
