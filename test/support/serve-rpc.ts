@@ -1,7 +1,7 @@
 /** A cleartext HTTP/2 server around a ConnectRouter, for tests that talk to a service over a real connection. */
 import { createServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { within } from "./deadline.ts";
 
@@ -27,8 +27,11 @@ export async function serveRpc(routes: (router: ConnectRouter) => void): Promise
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: (reason) => stopping.abort(reason),
     async [Symbol.asyncDispose]() {
-      for (const session of sessions) session.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      stopping.abort(new ConnectError("the server stops", Code.Unavailable));
+      // Not destroy(): Deno 2.9 crashes when a session is destroyed whose other end is in the same process.
+      for (const session of sessions) session.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await within(2_000, "end of the sessions", closed);
     },
   };
 }
