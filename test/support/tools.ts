@@ -1,0 +1,49 @@
+// Programs from elsewhere that some tests use as a second opinion. They are built into a cache folder by
+// `npm run tools`; a test whose program is not there is left out, and the runner says so at its end.
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Test } from "uvu";
+
+type GoProgram = { readonly module: string; readonly version: string };
+
+/** Name of the binary → the Go package that builds it, at an exact version. */
+export const tools = {
+  grpcurl: { module: "github.com/fullstorydev/grpcurl/cmd/grpcurl", version: "v1.9.4" },
+} as const satisfies Record<string, GoProgram>;
+
+export type ToolName = keyof typeof tools;
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Folder of one program; a new version has a new one. BOBRAVOZ_CACHE moves them all, default .cache. */
+export function toolFolder(name: ToolName): string {
+  return join(process.env["BOBRAVOZ_CACHE"] || join(root, ".cache"), "tools", `${name}-${tools[name].version}`);
+}
+
+/** Path of the program's binary, or null where the cache lacks it. */
+export function toolPath(name: ToolName): string | null {
+  const path = join(toolFolder(name), name);
+  return existsSync(path) ? path : null;
+}
+
+export function missingTools(): ToolName[] {
+  return (Object.keys(tools) as ToolName[]).filter((name) => toolPath(name) === null); // keys of a const table
+}
+
+/** Adds a test that needs `tool`; where the cache lacks it, the test is left out and counted as such. */
+export function testWithTool(
+  suite: Test,
+  tool: ToolName,
+  name: string,
+  handler: (path: string) => Promise<void> | void,
+): void {
+  const path = toolPath(tool);
+  if (path !== null) {
+    suite(name, () => handler(path));
+    return;
+  }
+  console.error(`bobravoz-test: left out: ${tool}: ${name}`);
+  suite.skip(name);
+}
