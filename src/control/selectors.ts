@@ -10,12 +10,15 @@ export interface BindingSelector {
 /** Selectors of one subscription, at most. */
 export const maxSelectors = 100;
 
-/** Throws `InvalidRequest` for more than `maxSelectors` selectors, or none. */
-export function checkSelectors(selectors: readonly BindingSelector[]): void {
-  if (selectors.length === 0) throw new TransportError("InvalidRequest", "selectors: at least one is needed");
+/**
+ * The selectors of a subscription; none select everything, as a wildcard does in xDS. Throws `InvalidRequest` for more
+ * than `maxSelectors`.
+ */
+export function checkedSelectors(selectors: readonly BindingSelector[]): readonly BindingSelector[] {
   if (selectors.length > maxSelectors) {
     throw new TransportError("InvalidRequest", `selectors: ${selectors.length} of at most ${maxSelectors}`);
   }
+  return selectors.length === 0 ? [{ namespace: "", storyRun: "", step: "" }] : selectors;
 }
 
 /** True where any of `selectors` matches. */

@@ -14,7 +14,7 @@
  * Knows versions and keys; refuses to know connections and where bindings come from.
  */
 import { TransportError } from "../contract/errors.ts";
-import { type BindingSelector, checkSelectors, selects } from "./selectors.ts";
+import { type BindingSelector, checkedSelectors, selects } from "./selectors.ts";
 
 /** What a subscription needs of a binding. */
 export interface Versioned extends BindingSelector {
@@ -92,7 +92,7 @@ export class Subscription<B extends Versioned> {
    * which count as accepted. Throws `InvalidRequest` for selectors or held versions beyond their limits.
    */
   subscribe(selectors: readonly BindingSelector[], held: Readonly<Record<string, string>>): readonly Verdict[] {
-    checkSelectors(selectors);
+    const checked = checkedSelectors(selectors);
     const told = Object.entries(held);
     if (told.length > watchLimits.heldVersions) {
       throw new TransportError(
@@ -102,13 +102,12 @@ export class Subscription<B extends Versioned> {
     }
     const before = [...this.#held.keys(), ...this.#outstanding?.sent.keys() ?? []];
     this.#held = new Map([...before.map((key) => [key, unsure] as const), ...told]);
-    this.#rejected.clear();
     this.#outstanding = null;
-    this.#selectors = selectors;
+    this.#selectors = checked;
     this.#snapshotDue = true;
     this.#dirty = new Set(this.#held.keys());
     const current: Verdict[] = [];
-    for (const { key, version } of this.#source.select(selectors)) {
+    for (const { key, version } of this.#source.select(checked)) {
       if (held[key] === version) current.push({ key, version, rejection: null });
       this.#dirty.add(key);
     }
