@@ -1,0 +1,68 @@
+/** The HTTP/1.1 port: `/healthz`, `/readyz`, `/metrics` (control-plane O-32, C-103). */
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import { TransportError } from "../../contract/errors.ts";
+import type { Metrics } from "../metrics.ts";
+
+export interface AdminOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What is not ready yet, in words; empty when all is. */
+  readonly missing: () => readonly string[];
+  readonly metrics: Metrics;
+}
+
+export interface AdminServer {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Listens. Throws `PortInUse` naming the address. */
+export async function listenAdmin(options: AdminOptions): Promise<AdminServer> {
+  const server = http.createServer((request, response) => {
+    answer(request.url ?? "/", options).then(([status, type, body]) => {
+      response.writeHead(status, { "content-type": type });
+      response.end(request.method === "HEAD" ? "" : body);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const where = `${options.host}:${options.port}`;
+      const reason = error.code === "EADDRINUSE" ? "PortInUse" : "InvalidConfiguration";
+      const text = error.code === "EADDRINUSE"
+        ? `address ${where} is in use`
+        : `cannot listen on ${where}: ${error.message}`;
+      reject(new TransportError(reason, text, {}, { cause: error }));
+    });
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    address: `${options.host}:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(url: string, options: AdminOptions): Promise<[number, string, string]> {
+  const text = "text/plain; charset=utf-8";
+  switch (url.split("?")[0]) {
+    case "/healthz":
+      return [200, text, "ok\n"];
+    case "/readyz": {
+      const missing = options.missing();
+      return missing.length === 0 ? [200, text, "ok\n"] : [503, text, `${missing.join("\n")}\n`];
+    }
+    case "/metrics":
+      try {
+        return [200, options.metrics.contentType, await options.metrics.render()];
+      } catch (error) {
+        return [500, text, `${error instanceof Error ? error.message : error}\n`];
+      }
+    default:
+      return [404, text, "not found; there are /healthz, /readyz and /metrics\n"];
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * HubService.Process over gRPC on node:http2, without the Connect adapter: frames in, sessions, frames out.
+ * It takes only `application/grpc` without compression; everything else stays with the Connect adapter.
+ */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import type { Clock, Timer } from "../../contract/runtime.ts";
+import { TransportError } from "../../contract/errors.ts";
+import type { Packet } from "../../delivery/packet.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { StreamPort } from "../../hub/port.ts";
+import { parseRegistration } from "../../hub/registration.ts";
+import type { Session } from "../../hub/session.ts";
+import { reasonHeader, statusOf } from "../rpc/status.ts";
+import { type FrameFault, FrameReader, type MessageSink } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { encodeGrpcMessage, parseGrpcTimeout } from "./grpc-status.ts";
+
+export const processPath = "/transport.v1.HubService/Process";
+
+/** A batch of this size is written before more is taken from the outbox. */
+const maxBatchBytes = 256 * 1024;
+
+/** Whether a request is one for this path: gRPC with the proto codec, not compressed. */
+export function isPlainGrpcProcess(headers: IncomingHttpHeaders): boolean {
+  if (headers[":path"] !== processPath || headers[":method"] !== "POST") return false;
+  const type = headers["content-type"];
+  if (type !== "application/grpc" && type !== "application/grpc+proto") return false;
+  const encoding = headers["grpc-encoding"];
+  return encoding === undefined || encoding === "identity";
+}
+
+export interface ProcessStreamDeps {
+  readonly hub: Hub;
+  readonly clock: Clock;
+  /** Largest request message in bytes (`BUBU_GRPC_MAX_RECV_BYTES`). */
+  readonly maxReceiveBytes: number;
+}
+
+/** Serves one stream until it ends. */
+export function serveProcessStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: ProcessStreamDeps) {
+  new ProcessStream(stream, headers, deps);
+}
+
+class ProcessStream implements StreamPort, MessageSink {
+  readonly #stream: ServerHttp2Stream;
+  readonly #deps: ProcessStreamDeps;
+  readonly #reader: FrameReader;
+  readonly #writer = new FrameWriter();
+  #session: Session | null = null;
+  #deadline: Timer | null = null;
+  #needsDrain = false;
+  #isEnded = false;
+  #isReading = false;
+  #hasEnded = false;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: ProcessStreamDeps) {
+    this.#stream = stream;
+    this.#deps = deps;
+    this.#reader = new FrameReader(this, deps.maxReceiveBytes);
+    // what a peer's reset or a broken connection reports here also closes the stream, which is what counts
+    stream.on("error", () => {});
+    try {
+      const registration = parseRegistration((name) => {
+        const value = headers[name];
+        return Array.isArray(value) ? value[0] : value;
+      });
+      const session = deps.hub.open(registration, this);
+      this.#session = session;
+      stream.respond(responseHeaders, { waitForTrailers: true });
+      stream.on("data", (chunk: Buffer) => this.#read(chunk));
+      stream.on("end", () => this.#peerEnded());
+      stream.on("drain", () => {
+        this.#needsDrain = false;
+        session.writable();
+      });
+      stream.on("close", () => this.#closed());
+      const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
+      if (timeoutMs !== null) {
+        this.#deadline = deps.clock.after(timeoutMs, () => {
+          const text = `hub stream deadline exceeded: ${timeoutMs} ms`;
+          session.end(new TransportError("DeadlineExceeded", text, registration));
+        });
+      }
+      session.writable();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  get writable(): boolean {
+    return !this.#needsDrain && !this.#isEnded && this.#writer.pendingBytes < maxBatchBytes;
+  }
+
+  write(packet: Packet, suffix: Uint8Array): void {
+    this.#writer.add(packet, suffix);
+  }
+
+  writeEncoded(response: Uint8Array): void {
+    this.#writer.addEncoded(response);
+  }
+
+  flush(): void {
+    if (this.#isEnded || this.#stream.destroyed) return;
+    if (!this.#writer.flush(this.#stream)) this.#needsDrain = true;
+  }
+
+  resume(): void {
+    if (this.#isEnded || this.#isReading) return;
+    // not from inside of the session's call: what waited goes on in a turn of its own
+    setImmediate(() => this.#readRest());
+  }
+
+  end(error: TransportError | null): void {
+    if (this.#isEnded) return;
+    this.flush();
+    this.#isEnded = true;
+    this.#deadline?.cancel();
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    stream.once("wantTrailers", () => {
+      stream.sendTrailers(trailersOf(error));
+      // the peer may not have ended its side: NO_ERROR tells it to stop sending
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+    stream.end();
+    stream.resume();
+  }
+
+  message(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#session!.receive(bytes, start, end);
+  }
+
+  fault(fault: FrameFault, length: number): void {
+    const session = this.#session!;
+    const text = fault === "too-large"
+      ? `message of ${length} bytes is over the limit of ${this.#deps.maxReceiveBytes} bytes`
+      : "compressed message without grpc-encoding";
+    session.end(new TransportError(fault === "too-large" ? "PacketTooLarge" : "InvalidPacket", text));
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isEnded) return;
+    const session = this.#session!;
+    session.startChunk();
+    this.#isReading = true;
+    const goesOn = this.#reader.read(chunk);
+    this.#isReading = false;
+    session.endOfChunk();
+    if (!goesOn) this.#stream.pause();
+  }
+
+  #readRest(): void {
+    if (this.#isEnded || !this.#reader.isHolding) return;
+    const session = this.#session!;
+    session.startChunk();
+    this.#isReading = true;
+    const goesOn = this.#reader.resume();
+    this.#isReading = false;
+    session.endOfChunk();
+    if (!goesOn) return;
+    if (this.#hasEnded) this.#peerEnded();
+    else this.#stream.resume();
+  }
+
+  #peerEnded(): void {
+    this.#hasEnded = true;
+    if (this.#isEnded || this.#reader.isHolding) return;
+    const session = this.#session!;
+    if (this.#reader.isCutOff) session.end(new TransportError("InvalidPacket", "the stream ended inside of a message"));
+    else session.halfClosed();
+  }
+
+  #closed(): void {
+    this.#isEnded = true;
+    this.#deadline?.cancel();
+    if (this.#session !== null) this.#deps.hub.close(this.#session, null);
+  }
+
+  #refuse(error: unknown): void {
+    this.#isEnded = true;
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    stream.respond({ ...responseHeaders, ...trailersOf(error) }, { endStream: true });
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+}
+
+const responseHeaders = {
+  ":status": 200,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": "identity",
+} as const;
+
+function trailersOf(error: unknown): Record<string, string> {
+  if (error === null) return { "grpc-status": "0" };
+  const { code, message, reason } = statusOf(error);
+  const trailers: Record<string, string> = { "grpc-status": String(code), "grpc-message": encodeGrpcMessage(message) };
+  if (reason !== null) trailers[reasonHeader] = reason;
+  return trailers;
+}

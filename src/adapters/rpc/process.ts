@@ -1,0 +1,134 @@
+/**
+ * HubService.Process for the Connect and gRPC-Web protocols, for compressed gRPC, and for JSON: the same sessions as
+ * the fast path, with messages that the Connect adapter decoded.
+ */
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import {
+  HubService,
+  type ProcessRequest,
+  ProcessRequestSchema,
+  type ProcessResponse,
+  ProcessResponseSchema,
+} from "../../../gen/transport/v1/hub_pb.ts";
+import type { TransportError } from "../../contract/errors.ts";
+import { field, join } from "../../delivery/encode.ts";
+import type { Packet } from "../../delivery/packet.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { StreamPort } from "../../hub/port.ts";
+import { parseRegistration } from "../../hub/registration.ts";
+import type { Session } from "../../hub/session.ts";
+import { toConnectError } from "./status.ts";
+
+/** Responses that may wait for the adapter to write them. */
+const maxWaiting = 64;
+
+export function addHub(router: ConnectRouter, hub: Hub): void {
+  router.service(HubService, { process: (requests, context) => process(requests, context, hub) });
+}
+
+async function* process(
+  requests: AsyncIterable<ProcessRequest>,
+  context: HandlerContext,
+  hub: Hub,
+): AsyncGenerator<ProcessResponse> {
+  const port = new QueuePort();
+  let session: Session;
+  try {
+    session = hub.open(parseRegistration((name) => context.requestHeader.get(name) ?? undefined), port);
+  } catch (error) {
+    throw toConnectError(error);
+  }
+  port.session = session;
+  const aborted = () => hub.close(session, null);
+  context.signal.addEventListener("abort", aborted);
+  const reading = receiveAll(requests, session, port);
+  try {
+    session.writable();
+    yield* port.responses();
+    if (port.error !== null) throw toConnectError(port.error);
+  } finally {
+    context.signal.removeEventListener("abort", aborted);
+    hub.close(session, null);
+    await reading;
+  }
+}
+
+async function receiveAll(requests: AsyncIterable<ProcessRequest>, session: Session, port: QueuePort): Promise<void> {
+  try {
+    for await (const request of requests) {
+      const bytes = toBinary(ProcessRequestSchema, request);
+      session.startChunk();
+      const goesOn = session.receive(bytes, 0, bytes.length);
+      session.endOfChunk();
+      if (!goesOn) await port.resumed();
+      if (session.isOver) return;
+    }
+    session.halfClosed();
+  } catch {
+    // the request stream broke: its cause is the peer's, and the response side ends with it
+    session.end(null);
+  }
+}
+
+class QueuePort implements StreamPort {
+  session: Session | null = null;
+  error: TransportError | null = null;
+  readonly #waiting: Uint8Array[] = [];
+  #isEnded = false;
+  #wake: (() => void) | null = null;
+  #resume: (() => void) | null = null;
+  #isResumed = false;
+
+  get writable(): boolean {
+    return !this.#isEnded && this.#waiting.length < maxWaiting;
+  }
+
+  write(packet: Packet, suffix: Uint8Array): void {
+    const parts = packet.parts ?? [packet.buffer.subarray(packet.start, packet.end)];
+    const body = join([...parts, suffix]);
+    this.#waiting.push(field(1, body));
+  }
+
+  writeEncoded(response: Uint8Array): void {
+    if (this.writable) this.#waiting.push(response);
+  }
+
+  flush(): void {
+    this.#wake?.();
+  }
+
+  resume(): void {
+    this.#isResumed = true;
+    this.#resume?.();
+  }
+
+  end(error: TransportError | null): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.error = error;
+    this.#wake?.();
+    this.#resume?.();
+  }
+
+  /** Settles when reading may go on, or at once where the session is over. */
+  async resumed(): Promise<void> {
+    if (!this.#isEnded && !this.#isResumed) await new Promise<void>((resolve) => this.#resume = resolve);
+    this.#resume = null;
+    this.#isResumed = false;
+  }
+
+  async *responses(): AsyncGenerator<ProcessResponse> {
+    for (;;) {
+      while (this.#waiting.length > 0) {
+        const response = this.#waiting.shift()!;
+        yield fromBinary(ProcessResponseSchema, response);
+      }
+      if (this.#isEnded) return;
+      this.session?.writable();
+      if (this.#waiting.length > 0) continue;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = null;
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** What a hub process consists of: the gRPC port with all services, the admin port, and their orderly end. */
+import * as os from "node:os";
+import process from "node:process";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
+import { type GrpcServer, listenGrpc, type TlsFiles } from "../adapters/http/server.ts";
+import { hubMetrics } from "../adapters/metrics.ts";
+import { addHub } from "../adapters/rpc/process.ts";
+import type { HubConfig } from "../contract/hub-config.ts";
+import type { Clock, Log } from "../contract/runtime.ts";
+import { Hub } from "../hub/hub.ts";
+import { normalizeRequest } from "../hub/normalize.ts";
+import type { PlanSource } from "../hub/plans.ts";
+import { version } from "./version-text.ts";
+
+export interface ServeOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Null: no admin port. */
+  readonly admin: { readonly host: string; readonly port: number } | null;
+  readonly tls: TlsFiles | null;
+  readonly config: HubConfig;
+  readonly plans: PlanSource;
+  /** Adds the services beside HubService, which it may ask for live counters. */
+  readonly services: (router: ConnectRouter, hub: Hub) => void;
+  /** What keeps the process from being ready, in words. */
+  readonly missing: () => readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Served {
+  readonly hub: Hub;
+  /** `host:port` of the gRPC port. */
+  readonly address: string;
+  readonly adminAddress: string | null;
+  readonly server: GrpcServer;
+  /** Drains (at most `limitMs`), then closes both ports. Idempotent. */
+  close(limitMs: number): Promise<void>;
+}
+
+/** Starts a hub. Throws `PortInUse` or `InvalidConfiguration`; then nothing is left open. */
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { config, clock, log } = options;
+  const hub = new Hub({
+    plans: options.plans,
+    clock,
+    log,
+    normalize: normalizeRequest,
+    limits: { ...config, maxBufferedBytes: memoryLimitBytes() / 3 },
+  });
+  const handler = connectNodeAdapter({
+    routes(router) {
+      addHub(router, hub);
+      options.services(router, hub);
+    },
+    // audio and small packets gain nothing from gzip and lose most of their speed
+    acceptCompression: [],
+    readMaxBytes: config.maxReceiveBytes,
+  });
+  let isListening = false;
+  const server = await listenGrpc({
+    ...options.listen,
+    tls: options.tls,
+    hub,
+    handler,
+    clock,
+    log,
+    maxReceiveBytes: config.maxReceiveBytes,
+  });
+  isListening = true;
+  let admin: AdminServer | null = null;
+  try {
+    if (options.admin !== null) {
+      admin = await listenAdmin({
+        ...options.admin,
+        metrics: hubMetrics(hub, version),
+        missing: () => [
+          ...(isListening ? [] : ["the gRPC port is closed"]),
+          ...(hub.isDraining ? ["the hub is draining"] : []),
+          ...options.missing(),
+        ],
+      });
+    }
+  } catch (error) {
+    await server.close(0);
+    throw error;
+  }
+  let closing: Promise<void> | null = null;
+  return {
+    hub,
+    address: server.address,
+    adminAddress: admin?.address ?? null,
+    server,
+    close(limitMs) {
+      return closing ??= (async () => {
+        await hub.drain(limitMs);
+        isListening = false;
+        await server.close(Math.min(limitMs, 1000));
+        await admin?.close();
+      })();
+    },
+  };
+}
+
+/** The memory that this process may use: the container's limit where there is one. */
+function memoryLimitBytes(): number {
+  const constrained = process.constrainedMemory?.() ?? 0;
+  return constrained > 0 && constrained < os.totalmem() ? constrained : os.totalmem();
+}

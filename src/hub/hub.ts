@@ -1,0 +1,243 @@
+/**
+ * The hub: which steps have streams, which runs it holds, and the work that time does (heartbeats, expiry, drain).
+ * Knows sessions and plans; refuses to know how a stream is framed, where plans come from, and Kubernetes.
+ */
+import type { Clock, Log, Timer } from "../contract/runtime.ts";
+import type { EdgeCount, Traffic } from "../contract/traffic.ts";
+import { TransportError } from "../contract/errors.ts";
+import { ByteBudget } from "../delivery/outbox.ts";
+import type { Normalize } from "./normalize.ts";
+import type { PlanSource } from "./plans.ts";
+import type { StreamPort } from "./port.ts";
+import type { CapabilitiesMode, Registration } from "./registration.ts";
+import { RunState } from "./run.ts";
+import { type HubCounters, Session, type SessionHost } from "./session.ts";
+import { heartbeatResponse } from "./suffix.ts";
+import { type EdgeTotal, Totals } from "./totals.ts";
+
+/** Limits of a hub process; defaults in `contract/config.ts`. */
+export interface HubLimits {
+  /** Active streams (`BUBU_HUB_MAX_ACTIVE_STREAMS`). */
+  readonly maxStreams: number;
+  /** Buffers that hold something at once (`BUBU_HUB_MAX_BUFFERS`). */
+  readonly maxBuffers: number;
+  /** Bytes that all buffers share. */
+  readonly maxBufferedBytes: number;
+  /** How long a buffer without a stream lives (`BUBU_HUB_BUFFER_EVICTION_TTL`). */
+  readonly bufferTtlMs: number;
+  /** How long a full downstream may hold its senders. */
+  readonly stallLimitMs: number;
+  /** `BUBU_GRPC_HEARTBEAT_INTERVAL`. */
+  readonly heartbeatMs: number;
+  /** How often idle buffers and expired packets are looked for (`BUBU_HUB_BUFFER_EVICTION_INTERVAL`). */
+  readonly sweepMs: number;
+}
+
+export interface HubDeps {
+  readonly plans: PlanSource;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: HubLimits;
+  readonly normalize: Normalize;
+}
+
+/** Facts of a hub for metrics; edges are per run. */
+export interface HubFacts {
+  readonly counters: Readonly<HubCounters>;
+  readonly activeStreams: number;
+  readonly refusedStreams: number;
+  readonly heartbeatsSent: number;
+  readonly bufferedBytes: number;
+  readonly capabilities: Readonly<Record<CapabilitiesMode, number>>;
+  readonly edges: readonly EdgeTotal[];
+}
+
+export class Hub implements Traffic {
+  readonly #deps: HubDeps;
+  readonly #host: SessionHost;
+  readonly #budget: ByteBudget;
+  readonly #runs = new Map<string, RunState>();
+  readonly #sessions = new Set<Session>();
+  readonly #counters: HubCounters = { packets: 0, heartbeats: 0, unrouted: 0 };
+  readonly #capabilities: Record<CapabilitiesMode, number> = { missing: 0, invalid: 0, required: 0, none: 0 };
+  readonly #ended = new Totals();
+  readonly #timers: Timer[] = [];
+  readonly #unsubscribe: () => void;
+  #refused = 0;
+  #heartbeatsSent = 0;
+  #isDraining = false;
+
+  constructor(deps: HubDeps) {
+    this.#deps = deps;
+    this.#budget = new ByteBudget(deps.limits.maxBufferedBytes, deps.limits.maxBuffers);
+    this.#host = {
+      clock: deps.clock,
+      stallLimitMs: deps.limits.stallLimitMs,
+      normalize: deps.normalize,
+      counters: this.#counters,
+    };
+    this.#unsubscribe = deps.plans.subscribe((namespace, storyRun) => this.#replan(namespace, storyRun));
+    this.#timers.push(
+      deps.clock.every(deps.limits.heartbeatMs, () => this.heartbeat()),
+      deps.clock.every(deps.limits.sweepMs, () => this.sweep()),
+    );
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /**
+   * Registers a stream whose metadata was parsed, and takes over from an older one of the same step.
+   * Call `Session.writable` once the response headers are out. Throws `HubDraining`, `StaleGeneration`,
+   * `TooManyStreams`, or why the run's Story is refused; nothing is changed then.
+   */
+  open(registration: Registration, port: StreamPort): Session {
+    const { namespace, storyRun, generation } = registration;
+    this.#capabilities[registration.capabilities]++;
+    if (this.#isDraining) throw new TransportError("HubDraining", "the hub is stopping", registration);
+    const run = this.#run(namespace, storyRun);
+    if (run.plan?.refusal) throw run.plan.refusal;
+    const known = run.findStep(registration.step);
+    if (known !== undefined && generation < known.generation) {
+      this.#release(run);
+      const text = `connector-generation ${generation} of step "${registration.step}" of ${namespace}/${storyRun} is ` +
+        `stale: generation ${known.generation} has connected`;
+      throw new TransportError("StaleGeneration", text, registration);
+    }
+    if (!known?.session && this.#sessions.size >= this.#deps.limits.maxStreams) {
+      this.#refused++;
+      this.#release(run);
+      throw new TransportError("TooManyStreams", "hub max active streams reached", registration);
+    }
+    const step = run.step(registration.step, this.#deps.clock.monotonicMs());
+    const session = new Session(registration, port, run, step, this.#host);
+    const replaced = step.session;
+    step.attach(session);
+    this.#sessions.add(session);
+    if (replaced !== null) {
+      const text = `superseded by a stream of connector-generation ${generation}`;
+      this.close(replaced, new TransportError("Superseded", text, registration));
+    }
+    this.#deps.log.info("stream opened", { namespace, storyRun, step: registration.step, generation });
+    return session;
+  }
+
+  /** Ends a session and forgets it. Idempotent. */
+  close(session: Session, error: TransportError | null): void {
+    if (!this.#sessions.delete(session)) return;
+    const { namespace, storyRun, step, generation } = session.registration;
+    session.end(error);
+    this.#release(session.run);
+    this.#deps.log.info("stream closed", { namespace, storyRun, step, generation, reason: error?.reason });
+  }
+
+  edges(namespace: string, storyRun: string): readonly EdgeCount[] {
+    return this.#runs.get(keyOf(namespace, storyRun))?.edges() ?? [];
+  }
+
+  connected(namespace: string, storyRun: string, step: string): boolean {
+    return this.#runs.get(keyOf(namespace, storyRun))?.findStep(step)?.session != null;
+  }
+
+  facts(): HubFacts {
+    return {
+      counters: this.#counters,
+      activeStreams: this.#sessions.size,
+      refusedStreams: this.#refused,
+      heartbeatsSent: this.#heartbeatsSent,
+      bufferedBytes: this.#budget.used,
+      capabilities: this.#capabilities,
+      edges: this.#totals(),
+    };
+  }
+
+  /** Sends every active stream that takes it a heartbeat, outside of flow control (data-plane D-017). */
+  heartbeat(): void {
+    for (const session of this.#sessions) {
+      session.port.writeEncoded(heartbeatResponse);
+      session.port.flush();
+      this.#heartbeatsSent++;
+    }
+  }
+
+  /** Drops what is too old, and what waits for steps that were away too long. */
+  sweep(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const run of this.#runs.values()) {
+      for (const step of run.steps) {
+        if (step.outbox.expire(nowMs) > 0) step.pump();
+        const isAway = step.session === null && nowMs - step.lastActiveMs > this.#deps.limits.bufferTtlMs;
+        if (isAway && step.outbox.messages > 0) step.outbox.clear("evicted");
+      }
+    }
+  }
+
+  /**
+   * Stops: new streams are refused, what waits for connected steps goes out for at most `limitMs`, then every stream
+   * ends with `HubDraining` so that its connector finds another hub. What is left is counted as dropped (`shutdown`).
+   */
+  async drain(limitMs: number): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    for (const timer of this.#timers) timer.cancel();
+    const until = this.#deps.clock.monotonicMs() + limitMs;
+    while (this.#hasUndelivered() && this.#deps.clock.monotonicMs() < until) {
+      await new Promise<void>((resolve) => this.#deps.clock.after(10, resolve));
+    }
+    for (const session of [...this.#sessions]) {
+      this.close(session, new TransportError("HubDraining", "the hub is stopping", session.registration));
+    }
+    this.#unsubscribe();
+    for (const run of this.#runs.values()) run.clear("shutdown");
+  }
+
+  #totals(): readonly EdgeTotal[] {
+    const totals = this.#ended.copy();
+    for (const run of this.#runs.values()) totals.add(run.namespace, run.story, run.edges(), false);
+    return totals.rows();
+  }
+
+  #hasUndelivered(): boolean {
+    for (const session of this.#sessions) {
+      if (session.step.outbox.messages > 0 || !session.port.writable) return true;
+    }
+    return false;
+  }
+
+  #run(namespace: string, storyRun: string): RunState {
+    const key = keyOf(namespace, storyRun);
+    let run = this.#runs.get(key);
+    if (run === undefined) {
+      run = new RunState(namespace, storyRun, this.#budget);
+      this.#runs.set(key, run);
+      run.applyPlan(this.#deps.plans.plan(namespace, storyRun), this.#deps.clock.monotonicMs());
+    }
+    return run;
+  }
+
+  #replan(namespace: string, storyRun: string): void {
+    const run = this.#runs.get(keyOf(namespace, storyRun));
+    if (run === undefined) return;
+    const plan = this.#deps.plans.plan(namespace, storyRun);
+    run.applyPlan(plan, this.#deps.clock.monotonicMs());
+    if (plan === null) {
+      for (const step of run.steps) {
+        if (step.session === null) continue;
+        const text = `StoryRun ${namespace}/${storyRun} is over`;
+        this.close(step.session, new TransportError("Unavailable", text, step.session.registration));
+      }
+    }
+    this.#release(run);
+  }
+
+  #release(run: RunState): void {
+    if (!run.isIdle() || !this.#runs.delete(keyOf(run.namespace, run.storyRun))) return;
+    run.clear("step_removed");
+    this.#ended.add(run.namespace, run.story, run.edges(), true);
+  }
+}
+
+function keyOf(namespace: string, storyRun: string): string {
+  return `${namespace}/${storyRun}`;
+}
