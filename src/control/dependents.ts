@@ -1,0 +1,43 @@
+/** Which runs an object bears on: those are decided again when it changes. */
+import type { Resource, Story, StoryRun } from "../contract/resources.ts";
+import type { World } from "./world.ts";
+
+/** A run by its names. */
+export interface RunKey {
+  readonly namespace: string;
+  readonly storyRun: string;
+}
+
+/** The runs whose decision or writes depend on the object, the changed state of which the world has already. */
+export function dependentsOf(world: World, object: Resource): readonly RunKey[] {
+  const { name, namespace = "" } = object.metadata;
+  switch (object.kind) {
+    case "StoryRun":
+      return [{ namespace, storyRun: name }];
+    case "Story":
+      return keysOf(world.runsOfStory(namespace, name));
+    case "TransportBinding":
+      return object.spec.storyRunRef === undefined ? [] : [{ namespace, storyRun: object.spec.storyRunRef.name }];
+    case "StepRun":
+      return [{ namespace, storyRun: object.spec.storyRunRef.name }];
+    case "Transport":
+      return runsOfStories(world, ({ spec }) => spec.transports?.some((t) => t.transportRef.trim() === name) ?? false);
+    case "Engram":
+      // The namespace of a reference that names none is the run's: looked at by name, a few runs too many.
+      return runsOfStories(world, ({ spec }) => spec.steps.some((step) => step.ref?.name === name));
+    case "EngramTemplate":
+      return [];
+    default:
+      object satisfies never;
+      return [];
+  }
+}
+
+function runsOfStories(world: World, uses: (story: Story) => boolean): readonly RunKey[] {
+  return world.list("Story").filter(uses)
+    .flatMap(({ metadata: { namespace = "", name } }) => keysOf(world.runsOfStory(namespace, name)));
+}
+
+function keysOf(runs: readonly StoryRun[]): readonly RunKey[] {
+  return runs.map(({ metadata: { namespace = "", name } }) => ({ namespace, storyRun: name }));
+}

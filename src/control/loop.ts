@@ -1,0 +1,254 @@
+/**
+ * The control loop: watches the world, decides the runs that a change touches, tells who asks, and does the writes.
+ * Decisions are made at once and synchronously; writes follow run by run, one at a time, with back-off.
+ */
+import type { TransportError } from "../contract/errors.ts";
+import type { Clock, Log, Timer } from "../contract/runtime.ts";
+import { sameJson } from "../contract/same-json.ts";
+import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
+import { isOperatorAtWork } from "./coexistence.ts";
+import { timeText } from "./conditions.ts";
+import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
+import { dependentsOf, type RunKey } from "./dependents.ts";
+import { KeyQueue } from "./queue.ts";
+import { reconcile, reconcileGone, type Write } from "./reconcile.ts";
+import { MemoryWorld, type World } from "./world.ts";
+
+export interface ControlOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly decide: DecideOptions;
+  /** `create`: nobody else makes bindings; `wait`: a workflow operator may, within the grace (DECISIONS K-01). */
+  readonly bindings: "create" | "wait";
+  /** How long missing bindings are left to the workflow operator. Default 10 s. */
+  readonly graceMs?: number;
+}
+
+interface RunEntry {
+  readonly key: RunKey;
+  /** When this process saw the run first, on the monotonic clock. */
+  readonly sinceMs: number;
+  decision: RunDecision | null;
+  /** Events that hold already, as JSON text. */
+  events: ReadonlySet<string>;
+  again: Timer | null;
+}
+
+// An edge that drains is looked at again after this time: no object changes when a buffer runs empty.
+const drainPollMs = 100;
+
+export class Control implements Decisions {
+  readonly synced: Promise<void>;
+  readonly #options: ControlOptions;
+  readonly #world = new MemoryWorld();
+  readonly #runs = new Map<string, RunEntry>();
+  readonly #dirty = new Map<string, RunKey>();
+  readonly #subscribers = new Set<(namespace: string, storyRun: string) => void>();
+  readonly #queue: KeyQueue;
+  #resolveSynced: () => void = () => {};
+  #isListed = false;
+  #isFlushing = false;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    this.synced = new Promise((resolve) => this.#resolveSynced = resolve);
+    this.#queue = new KeyQueue({
+      clock: options.clock,
+      work: (key, signal) => this.#write(key, signal),
+      onFailure: (key, error, retryMs) => {
+        const { namespace, storyRun } = this.#runs.get(key)?.key ?? {};
+        options.log.warn("writes of a run failed", { namespace, storyRun, retryMs, error: String(error) });
+      },
+    });
+  }
+
+  /** What was seen last. */
+  get world(): World {
+    return this.#world;
+  }
+
+  /** Watches and writes until the signal fires; rejects when the cluster can not be watched at all. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.cluster.watch((event) => this.#see(event), signal);
+    } finally {
+      for (const { again } of this.#runs.values()) again?.cancel();
+      await this.#queue.close();
+    }
+  }
+
+  get(namespace: string, storyRun: string): RunDecision | null {
+    return this.#runs.get(keyOf({ namespace, storyRun }))?.decision ?? null;
+  }
+
+  runs(): readonly RunDecision[] {
+    return [...this.#runs.values()].flatMap(({ decision }) => decision ?? []);
+  }
+
+  subscribe(changed: (namespace: string, storyRun: string) => void): () => void {
+    this.#subscribers.add(changed);
+    return () => void this.#subscribers.delete(changed);
+  }
+
+  /** Has a run decided again soon, for facts that no object tells: a drained edge, a port, a generation. */
+  touch(namespace: string, storyRun: string): void {
+    this.#mark({ namespace, storyRun });
+  }
+
+  #see(event: ClusterEvent): void {
+    if (event.type === "synced") {
+      this.#isListed = true;
+      for (const { metadata: { namespace = "", name } } of this.#world.list("StoryRun")) {
+        this.#mark({ namespace, storyRun: name });
+      }
+      this.#flush();
+      return this.#resolveSynced();
+    }
+    const { object } = event;
+    if (event.type === "upserted") this.#world.upsert(object);
+    // Whom a Story that is gone bears on, its runs still say.
+    else this.#world.remove(object.kind, object.metadata.namespace, object.metadata.name);
+    if (this.#isListed) dependentsOf(this.#world, object).forEach((key) => this.#mark(key));
+  }
+
+  /** Changes of one turn are decided together. */
+  #mark(key: RunKey): void {
+    this.#dirty.set(keyOf(key), key);
+    if (this.#isFlushing || !this.#isListed) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushing = false;
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const [text, key] of dirty) {
+      const run = this.#world.get("StoryRun", key.namespace, key.storyRun);
+      let entry = this.#runs.get(text);
+      if (entry === undefined) {
+        const sinceMs = this.#options.clock.monotonicMs();
+        this.#runs.set(text, entry = { key, sinceMs, decision: null, events: new Set(), again: null });
+      }
+      this.#decide(entry, run !== undefined && !isOver(run));
+      this.#queue.add(text);
+    }
+  }
+
+  #decide(entry: RunEntry, isLive: boolean): void {
+    const { namespace, storyRun } = entry.key;
+    const before = entry.decision;
+    const next = isLive ? this.#next(entry.key, before) : null;
+    entry.decision = next;
+    entry.again?.cancel();
+    entry.again = null;
+    if (next?.topology?.edges.some((edge) => edge.reason === "EdgeDraining")) {
+      this.#again(entry, drainPollMs);
+    }
+    if (sameDecision(before, next)) return;
+    this.#log(entry.key, before, next);
+    for (const changed of [...this.#subscribers]) changed(namespace, storyRun);
+  }
+
+  /** The decision of now; where an edit is refused, the one before stays in force (DECISIONS K-38). */
+  #next({ namespace, storyRun }: RunKey, before: RunDecision | null): RunDecision | null {
+    const { decide } = this.#options;
+    const next = decideRun(this.#world, namespace, storyRun, decide);
+    const good = before?.failure === null ? before.inputs : null;
+    if (next === null || next.failure === null || good === null) return next;
+    const kept = decideWith(this.#world, next.run, good, decide);
+    return kept.failure === null ? { ...kept, lastFault: next.failure } : { ...before!, lastFault: next.failure };
+  }
+
+  #again(entry: RunEntry, delayMs: number): void {
+    entry.again?.cancel();
+    entry.again = this.#options.clock.after(delayMs, () => this.#mark(entry.key));
+  }
+
+  async #write(text: string, signal: AbortSignal): Promise<void> {
+    const entry = this.#runs.get(text);
+    if (entry === undefined) return;
+    const { namespace, storyRun } = entry.key;
+    if (entry.decision === null) {
+      await this.#do(reconcileGone(this.#world, namespace, storyRun), signal);
+      if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
+      return;
+    }
+    const { writes, events } = reconcile(this.#world, entry.decision, {
+      now: timeText(this.#options.clock.nowMs()),
+      alone: this.#isAlone(entry, entry.decision),
+    });
+    this.#record(entry, events);
+    await this.#do(writes, signal);
+  }
+
+  #isAlone(entry: RunEntry, { run, topology }: RunDecision): boolean {
+    if (this.#options.bindings === "create") return true;
+    const graceMs = (this.#options.graceMs ?? 10_000) - (this.#options.clock.monotonicMs() - entry.sinceMs);
+    if (graceMs > 0) {
+      if (entry.again === null) this.#again(entry, graceMs);
+      return false;
+    }
+    return !isOperatorAtWork(this.#world, run, topology?.steps.map(({ step }) => step) ?? []);
+  }
+
+  async #do(writes: readonly Write[], signal: AbortSignal): Promise<void> {
+    const { cluster } = this.#options;
+    for (const write of writes) {
+      switch (write.type) {
+        case "create":
+        case "replace":
+          await cluster[write.type]<"TransportBinding">(write.object, signal);
+          break;
+        case "delete":
+          await cluster.delete(write.kind, write.namespace, write.name, signal);
+          break;
+        case "status":
+          await cluster.applyStatus(write.kind, write.namespace, write.name, write.manager, write.status, signal);
+          break;
+        default:
+          write satisfies never;
+      }
+    }
+  }
+
+  /** Events are recorded when they become true, not as long as they are. */
+  #record(entry: RunEntry, events: readonly ObjectEvent[]): void {
+    const now = new Map(events.map((event) => [JSON.stringify(event), event]));
+    for (const [text, event] of now) if (!entry.events.has(text)) this.#options.cluster.recordEvent(event);
+    entry.events = new Set(now.keys());
+  }
+
+  #log(key: RunKey, before: RunDecision | null, next: RunDecision | null): void {
+    const { log } = this.#options;
+    const fields = { namespace: key.namespace, storyRun: key.storyRun };
+    const refusal = (fault: TransportError) => ({ ...fields, reason: fault.reason, error: fault.message });
+    if (next === null) return log.info("run is over", fields);
+    if (next.failure !== null) {
+      if (next.failure.message !== before?.failure?.message) log.warn("run refused", refusal(next.failure));
+    } else if (next.lastFault !== null) {
+      if (next.lastFault.message === before?.lastFault?.message) return;
+      log.warn("edit refused, the decision before stays in force", refusal(next.lastFault));
+    } else {
+      log.info("run decided", {
+        ...fields,
+        storyGeneration: next.plan.storyGeneration,
+        bindings: next.bindings.length,
+      });
+    }
+  }
+}
+
+function keyOf({ namespace, storyRun }: RunKey): string {
+  return `${namespace}/${storyRun}`;
+}
+
+/** Whether two decisions say the same; the run's own status is no part of them. */
+function sameDecision(a: RunDecision | null, b: RunDecision | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.run.metadata.uid === b.run.metadata.uid && a.failure?.message === b.failure?.message &&
+    a.lastFault?.message === b.lastFault?.message && sameJson(a.bindings, b.bindings) &&
+    sameJson(a.topology, b.topology) && sameJson([...a.plan.steps], [...b.plan.steps]) &&
+    a.plan.storyGeneration === b.plan.storyGeneration;
+}
