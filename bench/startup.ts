@@ -1,0 +1,127 @@
+/** Start-up of our hub: from the start of the process to the first answered health check, and idle memory. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import * as http2 from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { rssBytes } from "./process-stat.ts";
+import { fixed, median, tableText } from "./report.ts";
+import { writeStory } from "./story.ts";
+import { bundledCommand, denoCommand, freePorts, pathOf, sourceCommand } from "./subjects.ts";
+
+export interface StartupRow {
+  readonly variant: string;
+  readonly startMs: number | null;
+  readonly idleRssBytes: number | null;
+}
+
+const limitMs = 15_000;
+/** How long a started hub rests before its memory is read. */
+const restMs = 1500;
+
+interface Variant {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts each variant once to fill caches, then `rounds` times; a bundle that is missing is made first. */
+export async function benchStartup(rounds: number): Promise<readonly StartupRow[]> {
+  const cache = mkdtempSync(join(tmpdir(), "bobravoz-cache-"));
+  const manifests = writeStory({ withoutCredits: false, runs: 1 });
+  const bundle = bundledCommand[1]!;
+  if (!existsSync(bundle)) spawnSync(process.execPath, [pathOf("../scripts/bundle.mjs")], { stdio: "inherit" });
+  const cached = { NODE_COMPILE_CACHE: cache };
+  const variants: readonly Variant[] = [
+    { name: "node, bundled, compile cache", command: bundledCommand, env: cached },
+    { name: "node, bundled", command: bundledCommand, env: {} },
+    { name: "node, from source", command: sourceCommand, env: {} },
+    { name: "deno, bundled", command: denoCommand(bundle), env: {} },
+    { name: "deno, from source", command: denoCommand(sourceCommand[1]!), env: {} },
+  ];
+  const rows: StartupRow[] = [];
+  try {
+    for (const variant of variants.filter(({ command }) => existsSync(command.at(-1)!))) {
+      await startOnce(variant, manifests);
+      const starts: number[] = [];
+      const memory: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const { startMs, idleRssBytes } = await startOnce(variant, manifests);
+        starts.push(startMs);
+        if (idleRssBytes !== null) memory.push(idleRssBytes);
+      }
+      rows.push({ variant: variant.name, startMs: median(starts), idleRssBytes: median(memory) });
+    }
+  } finally {
+    for (const directory of [cache, manifests]) rmSync(directory, { recursive: true, force: true });
+  }
+  const lines = rows.map((row) => [
+    row.variant,
+    fixed(row.startMs, 0),
+    fixed(row.idleRssBytes === null ? null : row.idleRssBytes / 1024 / 1024, 1),
+  ]);
+  console.log(`start-up of the hub\n${tableText([["", "ms to first health check", "idle MiB"], ...lines])}\n`);
+  return rows;
+}
+
+async function startOnce(variant: Variant, manifests: string) {
+  const [port, healthPort] = await freePorts();
+  const [program, ...rest] = [
+    ...variant.command,
+    "hub",
+    "--manifests",
+    manifests,
+    "--listen",
+    `127.0.0.1:${port}`,
+    "--health-listen",
+    `127.0.0.1:${healthPort}`,
+  ];
+  const begin = performance.now();
+  const child = spawn(program!, rest, { stdio: "ignore", env: { ...process.env, ...variant.env } });
+  try {
+    while (!await isServing(port)) {
+      if (child.exitCode !== null || performance.now() - begin > limitMs) {
+        throw new Error(`${variant.name} did not answer: ${[program, ...rest].join(" ")}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const startMs = performance.now() - begin;
+    await new Promise((resolve) => setTimeout(resolve, restMs));
+    return { startMs, idleRssBytes: rssBytes(child.pid!) };
+  } finally {
+    await stopped(child);
+  }
+}
+
+/** Asks `grpc.health.v1` whether the server as a whole is serving. */
+function isServing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const answer = (serving: boolean) => {
+      session.destroy();
+      resolve(serving);
+    };
+    session.once("error", () => answer(false));
+    session.once("connect", () => {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/grpc.health.v1.Health/Check",
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
+      const chunks: Buffer[] = [];
+      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+      stream.on("error", () => answer(false));
+      // HealthCheckResponse {status: SERVING} behind gRPC's five bytes
+      stream.on("end", () => answer(Buffer.concat(chunks).subarray(5).equals(Buffer.from([8, 1]))));
+      stream.end(Buffer.alloc(5));
+    });
+  });
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  await exited;
+}
