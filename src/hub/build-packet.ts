@@ -1,12 +1,21 @@
 /** Makes a `Packet` of scanned bytes: what is passed on as it came, without what the hub sets itself. */
 import { Packet } from "../delivery/packet.ts";
 import type { RequestScan } from "./scan.ts";
+import type { SparseMessage } from "./sparse-message.ts";
 
 /** Bodies up to this size are copied together when something is cut out of their middle; larger ones are sliced. */
 const copyBelowBytes = 4096;
 
-/** `withoutInputs` leaves `inputs` out, for a target that has its own. The result refers to `bytes`. */
-export function buildPacket(bytes: Uint8Array, scan: RequestScan, withoutInputs: boolean): Packet {
+/**
+ * `withoutInputs` leaves `inputs` out, for a target that has its own. The result refers to `bytes`, or to the parts of
+ * `sparse` where `bytes` are only both ends of a message.
+ */
+export function buildPacket(
+  bytes: Uint8Array,
+  scan: RequestScan,
+  withoutInputs: boolean,
+  sparse: SparseMessage | null,
+): Packet {
   let start = scan.packetStart;
   let end = scan.packetEnd;
   let cuts = scan.cuts;
@@ -25,7 +34,11 @@ export function buildPacket(bytes: Uint8Array, scan: RequestScan, withoutInputs:
       end = cuts[last - 2]!;
       last -= 2;
     }
-    if (last > first) return cutInside(bytes, start, end, cuts, first, last, scan, withoutInputs, partition);
+    if (last > first || sparse !== null) {
+      return cutInside(bytes, start, end, cuts, first, last, scan, withoutInputs, partition, sparse);
+    }
+  } else if (sparse !== null) {
+    return cutInside(bytes, start, end, cuts, 0, 0, scan, false, null, sparse);
   }
   const hasInputs = scan.hasInputs && !withoutInputs;
   return new Packet(bytes, start, end, null, end - start, scan.lane, scan.hasContent, hasInputs, partition);
@@ -41,6 +54,7 @@ function cutInside(
   scan: RequestScan,
   withoutInputs: boolean,
   partition: Uint8Array | null,
+  sparse: SparseMessage | null,
 ): Packet {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -48,8 +62,12 @@ function cutInside(
   for (let i = first; i <= last; i += 2) {
     const to = i < last ? cuts[i]! : end;
     if (to > from) {
-      parts.push(bytes.subarray(from, to));
-      length += to - from;
+      if (sparse === null) {
+        parts.push(bytes.subarray(from, to));
+        length += to - from;
+      } else {
+        length += sparse.slice(from, to, parts);
+      }
     }
     if (i < last) from = cuts[i + 1]!;
   }

@@ -52,6 +52,9 @@ export class RequestScan {
 
 // Cursor of the varint last read; module-level so that readVarint returns one number without allocating.
 let at = 0;
+// What is left out of the scanned bytes (`scanSparse`): a field that reaches over `gapAt` is `gapBytes` shorter.
+let gapAt = Infinity;
+let gapBytes = 0;
 
 /**
  * Scans `bytes[start, end)`. Returns null, or in field terms why the bytes are not a valid request;
@@ -65,24 +68,48 @@ export function scanRequest(bytes: Uint8Array, start: number, end: number, scan:
     if (tag === 0x0a || tag === 0x12) {
       const length = readVarint(bytes, end);
       const from = at;
-      if (length < 0 || from + length > end) return "truncated message";
+      const to = endOf(length);
+      if (length < 0 || to > end) return "truncated message";
       if (tag === 0x0a) {
         if (scan.packetStart >= 0) scan.unusual = true;
         scan.packetStart = from;
-        scan.packetEnd = from + length;
+        scan.packetEnd = to;
       } else {
         if (scan.flowStart >= 0) scan.unusual = true;
         scan.flowStart = from;
-        scan.flowEnd = from + length;
+        scan.flowEnd = to;
       }
-      at = from + length;
-    } else if (!skipField(bytes, tag, end, scan)) {
+      at = to;
+    } else if (!skipField(bytes, tag, end, scan, 2)) {
       return "malformed field";
     }
   }
   if (at !== end) return "truncated message";
   if (scan.unusual || scan.packetStart < 0) return null;
   return scanPacket(bytes, scan.packetStart, scan.packetEnd, scan);
+}
+
+/**
+ * Scans a long message of which only both ends are at hand: `bytes` without the `missing` bytes at `missingAt`.
+ * All offsets of `scan` are into `bytes`. False where the ends do not suffice, or the message is unusual or not
+ * valid: then join it and scan it whole.
+ */
+export function scanSparse(bytes: Uint8Array, missingAt: number, missing: number, scan: RequestScan): boolean {
+  gapAt = missingAt;
+  gapBytes = missing;
+  try {
+    return scanRequest(bytes, 0, bytes.length, scan) === null && !scan.unusual;
+  } finally {
+    gapAt = Infinity;
+    gapBytes = 0;
+  }
+}
+
+/** End of a field of `length` bytes at the cursor; past every end where it ends inside of what is left out. */
+function endOf(length: number): number {
+  const to = at + length;
+  if (to <= gapAt || at > gapAt) return to;
+  return to - gapBytes > gapAt ? to - gapBytes : Infinity;
 }
 
 function scanPacket(bytes: Uint8Array, start: number, end: number, scan: RequestScan): string | null {
@@ -96,12 +123,12 @@ function scanPacket(bytes: Uint8Array, start: number, end: number, scan: Request
     const tag = readVarint(bytes, end);
     // every known field of DataPacket is length-delimited: 0x0a metadata … 0x42 envelope
     if (tag < 0x0a || tag > 0x42 || (tag & 7) !== 2) {
-      if (!skipField(bytes, tag, end, scan)) return "malformed field in packet";
+      if (!skipField(bytes, tag, end, scan, 8)) return "malformed field in packet";
       continue;
     }
     const length = readVarint(bytes, end);
     const from = at;
-    const to = from + length;
+    const to = endOf(length);
     if (length < 0 || to > end) return "truncated field in packet";
     let fault: string | null = null;
     switch (tag) {
@@ -153,19 +180,20 @@ function scanPair(bytes: Uint8Array, pairStart: number, from: number, end: numbe
   while (at < end) {
     const tag = readVarint(bytes, end);
     if (tag !== 0x0a && tag !== 0x12) {
-      if (!skipField(bytes, tag, end, scan)) return "malformed field in packet.metadata";
+      if (!skipField(bytes, tag, end, scan, 2)) return "malformed field in packet.metadata";
       continue;
     }
     const length = readVarint(bytes, end);
-    if (length < 0 || at + length > end) return "truncated field in packet.metadata";
+    const to = endOf(length);
+    if (length < 0 || to > end) return "truncated field in packet.metadata";
     if (tag === 0x0a) {
       keyStart = at;
-      keyEnd = at + length;
+      keyEnd = to;
     } else {
       valueStart = at;
-      valueEnd = at + length;
+      valueEnd = to;
     }
-    at += length;
+    at = to;
   }
   const keyLength = keyEnd - keyStart;
   if (keyLength === 0) return "packet.metadata: key must have 1 to 128 characters";
@@ -196,6 +224,10 @@ function scanPair(bytes: Uint8Array, pairStart: number, from: number, end: numbe
   return null;
 }
 
+// Field numbers of each frame kind (tag >> 3, from 5) as bits, by their wire type.
+const frameBlobs = [0b010010, 0b000110, 0b000110];
+const frameNumbers = [0b101100, 0b1111000, 0b001000];
+
 function scanFrame(bytes: Uint8Array, kind: number, from: number, end: number, scan: RequestScan): string | null {
   let sampleRateHz = 0;
   let channels = 0;
@@ -203,20 +235,24 @@ function scanFrame(bytes: Uint8Array, kind: number, from: number, end: number, s
   while (at < end) {
     const tag = readVarint(bytes, end);
     const wire = tag & 7;
+    const bit = tag < 0x38 ? 1 << (tag >> 3) : 0;
     if (wire === 2) {
+      if (bit !== 0 && (frameBlobs[(kind >> 3) - 5]! & bit) === 0) scan.unusual = true;
       const length = readVarint(bytes, end);
-      if (length < 0 || at + length > end) return "truncated field in frame";
+      const to = endOf(length);
+      if (length < 0 || to > end) return "truncated field in frame";
       const field = tag >> 3;
       if (field === 1) {
         if (length > 10485760) return "frame: at most 10485760 bytes";
       } else if ((kind === 0x2a && field === 4) || ((kind === 0x32 || kind === 0x3a) && field === 2)) {
         if (length > (kind === 0x3a ? 255 : 32)) scan.unusual = true;
-        if (!isUtf8(bytes, at, at + length)) return "frame: text is not UTF-8";
+        if (!isUtf8(bytes, at, to)) return "frame: text is not UTF-8";
       }
-      at += length;
+      at = to;
     } else if (wire === 0) {
       const value = readVarint(bytes, end);
       if (value < 0) return "malformed number in frame";
+      if (bit !== 0 && (frameNumbers[(kind >> 3) - 5]! & bit) === 0) scan.unusual = true;
       const field = tag >> 3;
       if (kind === 0x2a) {
         if (field === 2) sampleRateHz = value;
@@ -224,7 +260,7 @@ function scanFrame(bytes: Uint8Array, kind: number, from: number, end: number, s
       } else if (kind === 0x32 && (field === 3 || field === 4) && value > 16384) {
         scan.unusual = true;
       }
-    } else if (!skipField(bytes, tag, end, scan)) {
+    } else if (!skipField(bytes, tag, end, scan, 6)) {
       return "malformed field in frame";
     }
   }
@@ -239,19 +275,39 @@ function scanDescriptor(bytes: Uint8Array, from: number, end: number, scan: Requ
   while (at < end) {
     const tag = readVarint(bytes, end);
     if ((tag & 7) !== 2) {
-      if (!skipField(bytes, tag, end, scan)) return "malformed field in packet.transports";
+      if (!skipField(bytes, tag, end, scan, 5)) return "malformed field in packet.transports";
       continue;
     }
     const length = readVarint(bytes, end);
-    if (length < 0 || at + length > end) return "truncated field in packet.transports";
+    const to = endOf(length);
+    if (length < 0 || to > end) return "truncated field in packet.transports";
     const field = tag >> 3;
     if (field <= 3) {
       if (length > 128) scan.unusual = true;
-      if (!isUtf8(bytes, at, at + length)) return "packet.transports: text is not UTF-8";
-    } else if (field === 5 && length > 253) {
-      scan.unusual = true;
+      if (!isUtf8(bytes, at, to)) return "packet.transports: text is not UTF-8";
+    } else if (field === 5) {
+      const fault = scanConfig(bytes, at, to, scan);
+      if (fault !== null) return fault;
     }
-    at += length;
+    at = to;
+  }
+  return null;
+}
+
+function scanConfig(bytes: Uint8Array, from: number, end: number, scan: RequestScan): string | null {
+  at = from;
+  while (at < end) {
+    const tag = readVarint(bytes, end);
+    if (tag !== 0x0a && tag !== 0x12) {
+      if (!skipField(bytes, tag, end, scan, 2)) return "malformed field in packet.transports";
+      continue;
+    }
+    const length = readVarint(bytes, end);
+    const to = endOf(length);
+    if (length < 0 || to > end) return "truncated field in packet.transports";
+    if (length > (tag === 0x0a ? 253 : 512)) scan.unusual = true;
+    if (!isUtf8(bytes, at, to)) return "packet.transports: text is not UTF-8";
+    at = to;
   }
   return null;
 }
@@ -266,10 +322,11 @@ function scanEnvelope(bytes: Uint8Array, from: number, end: number, scan: Reques
       case 0x1a: // partition
       case 0x22: { // chunk_id
         const length = readVarint(bytes, end);
-        if (length < 0 || at + length > end) return "truncated field in packet.envelope";
+        const to = endOf(length);
+        if (length < 0 || to > end) return "truncated field in packet.envelope";
         if (length > 128) scan.unusual = true;
-        if (!isUtf8(bytes, at, at + length)) return "packet.envelope: text is not UTF-8";
-        at += length;
+        if (!isUtf8(bytes, at, to)) return "packet.envelope: text is not UTF-8";
+        at = to;
         if (tag === 0x1a && length > 0) {
           scan.partitionStart = fieldStart;
           scan.partitionEnd = at;
@@ -284,8 +341,11 @@ function scanEnvelope(bytes: Uint8Array, from: number, end: number, scan: Reques
       case 0x40:
         if (readVarint(bytes, end) !== 0) scan.isChunked = scan.unusual = true;
         break;
+      case 0x10: // sequence
+        if (readVarint(bytes, end) < 0) return "malformed number in packet.envelope";
+        break;
       default:
-        if (!skipField(bytes, tag, end, scan)) return "malformed field in packet.envelope";
+        if (!skipField(bytes, tag, end, scan, 8)) return "malformed field in packet.envelope";
     }
   }
   return null;
@@ -311,7 +371,7 @@ export function scanFlow(bytes: Uint8Array, start: number, end: number, flow: Fl
       else flow.bytes = value % 0x1_0000_0000;
     } else {
       if (tag === 0x32 && ++partitions > 256) return "flow.partition_acks: at most 256 items";
-      if (!skipField(bytes, tag, end, null)) return "malformed field in flow";
+      if (!skipField(bytes, tag, end, null, 0)) return "malformed field in flow";
     }
   }
   return at === end ? null : "truncated field in flow";
@@ -326,6 +386,7 @@ function readVarint(bytes: Uint8Array, end: number): number {
   for (let count = 1; count < 10; count++) {
     if (at >= end) return -1;
     byte = bytes[at++]!;
+    if (count === 9 && byte > 1) return -1;
     value += (byte & 0x7f) * scale;
     if (byte < 0x80) return value;
     scale *= 0x80;
@@ -333,9 +394,13 @@ function readVarint(bytes: Uint8Array, end: number): number {
   return -1;
 }
 
-/** Moves behind the field whose tag was just read; false where it is malformed. Groups count as unusual. */
-function skipField(bytes: Uint8Array, tag: number, end: number, scan: RequestScan | null): boolean {
+/**
+ * Moves behind the field whose tag was just read; false where it is malformed. Groups, and fields up to number
+ * `known` that come with another wire type than theirs, count as unusual.
+ */
+function skipField(bytes: Uint8Array, tag: number, end: number, scan: RequestScan | null, known: number): boolean {
   if (tag < 8 || tag > 0xffff_ffff) return false;
+  if (scan !== null && tag >>> 3 <= known) scan.unusual = true;
   switch (tag & 7) {
     case 0:
       return readVarint(bytes, end) >= 0;
@@ -345,7 +410,7 @@ function skipField(bytes: Uint8Array, tag: number, end: number, scan: RequestSca
     case 2: {
       const length = readVarint(bytes, end);
       if (length < 0) return false;
-      at += length;
+      at = endOf(length);
       return at <= end;
     }
     case 3:
@@ -371,6 +436,12 @@ function equals(bytes: Uint8Array, start: number, text: string): boolean {
 
 /** Whether `bytes[start, end)` is UTF-8 without surrogates and overlong forms (RFC 3629). */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  let i = start;
+  while (i < end && bytes[i]! < 0x80) i++;
+  return i === end || isUtf8Tail(bytes, i, end);
+}
+
+function isUtf8Tail(bytes: Uint8Array, start: number, end: number): boolean {
   let i = start;
   while (i < end) {
     const byte = bytes[i++]!;

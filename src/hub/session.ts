@@ -4,13 +4,15 @@
  */
 import type { Clock, Timer } from "../contract/runtime.ts";
 import { TransportError } from "../contract/errors.ts";
+import { join } from "../delivery/encode.ts";
 import type { Packet } from "../delivery/packet.ts";
 import type { Normalize } from "./normalize.ts";
 import type { StreamPort } from "./port.ts";
 import type { Registration } from "./registration.ts";
 import { buildPacket } from "./build-packet.ts";
 import type { Route, RunState } from "./run.ts";
-import { type FlowScan, RequestScan, scanFlow, scanRequest } from "./scan.ts";
+import { type FlowScan, RequestScan, scanFlow, scanRequest, scanSparse } from "./scan.ts";
+import { SparseMessage } from "./sparse-message.ts";
 import type { StepState } from "./step.ts";
 import { heartbeatResponse } from "./suffix.ts";
 
@@ -52,6 +54,8 @@ export class Session {
   /** Targets that got packets since the last `endOfChunk`. */
   readonly #touched: StepState[] = [];
   readonly #held: Held[] = [];
+  /** The message at hand where it arrived in parts. */
+  #parts: SparseMessage | null = null;
   #stall: Timer | null = null;
   #isOver = false;
   #nowMs = 0;
@@ -80,6 +84,7 @@ export class Session {
    */
   receive(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#isOver) return true;
+    this.#parts = null;
     const scan = this.#scan;
     let fault = scanRequest(bytes, start, end, scan);
     if (fault === null && scan.unusual) {
@@ -94,6 +99,22 @@ export class Session {
       this.end(new TransportError("InvalidPacket", `transport process request invalid: ${fault}`, this.registration));
       return true;
     }
+    return this.#dispatch(bytes);
+  }
+
+  /** The same for a long message that arrived in `parts`, which is passed on in parts. */
+  receiveParts(parts: readonly Uint8Array[], length: number): boolean {
+    if (this.#isOver) return true;
+    const sparse = new SparseMessage(parts, length);
+    if (!scanSparse(sparse.ends, sparse.gapAt, sparse.gapBytes, this.#scan)) {
+      return this.receive(join(parts), 0, length);
+    }
+    this.#parts = sparse;
+    return this.#dispatch(sparse.ends);
+  }
+
+  #dispatch(bytes: Uint8Array): boolean {
+    const scan = this.#scan;
     if (scan.flowStart >= 0) this.#receiveFlow(bytes, scan.flowStart, scan.flowEnd);
     if (scan.packetStart < 0) return true;
     const routes = this.run.routes(this.registration.step);
@@ -196,14 +217,14 @@ export class Session {
 
   #relay(bytes: Uint8Array, routes: readonly Route[]): boolean {
     const scan = this.#scan;
-    const packet = buildPacket(bytes, scan, false);
+    const packet = buildPacket(bytes, scan, false, this.#parts);
     let withoutInputs: Packet | null = null;
     const nowMs = this.#nowMs;
     for (let i = 0; i < routes.length; i++) {
       const route = routes[i]!;
       const edge = route.edge;
       let body = packet;
-      if (route.replacesInputs && scan.hasInputs) body = withoutInputs ??= buildPacket(bytes, scan, true);
+      if (route.replacesInputs && scan.hasInputs) body = withoutInputs ??= buildPacket(bytes, scan, true, this.#parts);
       const suffix = packet.partition === null ? route.suffix.bytes : route.suffix.withPartition(packet.partition);
       const size = body.bytes + suffix.length;
       edge.received++;

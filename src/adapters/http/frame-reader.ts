@@ -1,6 +1,7 @@
 /**
  * Cuts the length-prefixed messages of gRPC out of HTTP/2 data chunks.
- * A message that lies in one chunk is handed on where it lies; one that straddles is joined by a single copy.
+ * A message that lies in one chunk is handed on where it lies. One that straddles chunks is joined by a single copy
+ * where it is short, and handed on in its parts where it is long.
  */
 
 /** Why reading stopped for good. */
@@ -9,6 +10,8 @@ export type FrameFault = "compressed" | "too-large";
 export interface MessageSink {
   /** One message at `bytes[start, end)`; answers false to stop reading until `FrameReader.resume`. */
   message(bytes: Uint8Array, start: number, end: number): boolean;
+  /** The same for a long message in parts. */
+  messageParts(parts: readonly Uint8Array[], length: number): boolean;
   /** `length` is what the prefix said. Nothing more is handed on. */
   fault(fault: FrameFault, length: number): void;
 }
@@ -16,25 +19,32 @@ export interface MessageSink {
 export class FrameReader {
   readonly #sink: MessageSink;
   readonly #maxBytes: number;
+  readonly #partsFrom: number;
   // prefix of five bytes that straddles chunks
   readonly #prefix = new Uint8Array(5);
   #prefixFilled = 0;
   // message that straddles chunks
   #partial: Buffer | null = null;
   #partialFilled = 0;
+  // long message that straddles chunks
+  #parts: Uint8Array[] | null = null;
+  #partsLength = 0;
+  #partsMissing = 0;
   // what was left of a chunk when the sink stopped reading
   #rest: Buffer | null = null;
   #restAt = 0;
   #isOver = false;
 
-  constructor(sink: MessageSink, maxBytes: number) {
+  /** Messages of at least `partsFrom` bytes are not joined when they straddle chunks. */
+  constructor(sink: MessageSink, maxBytes: number, partsFrom: number) {
     this.#sink = sink;
     this.#maxBytes = maxBytes;
+    this.#partsFrom = partsFrom;
   }
 
   /** Whether the peer stopped in the middle of a message. */
   get isCutOff(): boolean {
-    return this.#prefixFilled > 0 || this.#partial !== null;
+    return this.#prefixFilled > 0 || this.#partial !== null || this.#parts !== null;
   }
 
   /** Whether messages of an earlier chunk still wait for `resume`. */
@@ -76,6 +86,17 @@ export class FrameReader {
         if (!this.#sink.message(message, 0, message.length)) return this.#hold(chunk, at);
         continue;
       }
+      if (this.#parts !== null) {
+        const taken = Math.min(this.#partsMissing, length - at);
+        if (taken > 0) this.#parts.push(taken === length ? chunk : chunk.subarray(at, at + taken));
+        this.#partsMissing -= taken;
+        at += taken;
+        if (this.#partsMissing > 0) return true;
+        const parts = this.#parts;
+        this.#parts = null;
+        if (!this.#sink.messageParts(parts, this.#partsLength)) return this.#hold(chunk, at);
+        continue;
+      }
       if (at === length) return true;
       let flag: number;
       let size: number;
@@ -97,6 +118,9 @@ export class FrameReader {
         const start = at;
         at += size;
         if (!this.#sink.message(chunk, start, at)) return this.#hold(chunk, at);
+      } else if (size >= this.#partsFrom) {
+        this.#parts = [];
+        this.#partsLength = this.#partsMissing = size;
       } else {
         // pooled memory for small ones; a large one gets its own, so that it does not keep a pool alive
         this.#partial = size < 4096 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
