@@ -3,6 +3,7 @@
  * Lengths are UTF-8 bytes. Callers feed ASCII; other input gives what the operator gives for it.
  */
 import { createHash } from "node:crypto";
+import { lowerCase, trimSpace } from "./go-text.ts";
 import { utf8Bytes, utf8Text } from "./json-text.ts";
 
 const maxLabelBytes = 63;
@@ -127,12 +128,6 @@ export function truncateMessage(text: string, maxCharacters = 512): string {
   return characters.length <= maxCharacters ? trimmed : characters.slice(0, maxCharacters).join("");
 }
 
-/** White space as Go's `strings.TrimSpace` sees it, which unlike `trim` keeps U+FEFF and takes U+0085. */
-export function trimSpace(text: string): string {
-  return text.replace(/^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/, "")
-    .replace(/[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/, "");
-}
-
 /** One part of a name: lower-case letters and digits of any script, everything else one dash (N-01). */
 function sanitise(text: string): string {
   return lowerCase(trimSpace(text)).replace(/[^\p{Ll}\p{Nd}]+/gu, "-").replace(/^-+|-+$/g, "");
@@ -140,15 +135,6 @@ function sanitise(text: string): string {
 
 function asciiSegment(text: string): string {
   return lowerCase(text).replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-}
-
-/** Lower-cases character by character as Go does: no context (final sigma) and no expansion (dotted capital I). */
-export function lowerCase(text: string): string {
-  let result = "";
-  for (const character of text) {
-    result += character === "\u0130" ? "i" : character.toLowerCase();
-  }
-  return result;
 }
 
 function stripOneDash(bytes: Uint8Array): Uint8Array {

@@ -80,7 +80,8 @@ type Expect = "value" | "valueOrEnd" | "name" | "nameOrEnd" | "colon" | "commaOr
 export function parseJson(input: string | Uint8Array): JsonParse {
   const bytes = typeof input === "string" ? utf8Bytes(input) : input;
   const stack: Open[] = [];
-  let expect: Expect = "value";
+  // Changed by `close` too, which control flow analysis does not see.
+  let expect = "value" as Expect;
   let root: JsonNode | undefined;
   let at = 0;
 
