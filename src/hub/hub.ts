@@ -98,7 +98,8 @@ export class Hub implements Traffic {
     if (this.#isDraining) throw new TransportError("HubDraining", "the hub is stopping", registration);
     const run = this.#run(namespace, storyRun);
     if (run.plan?.refusal) throw run.plan.refusal;
-    const known = run.findStep(registration.step);
+    const name = run.stepId(registration.step);
+    const known = run.findStep(name);
     if (known !== undefined && generation < known.generation) {
       this.#release(run);
       const text = `connector-generation ${generation} of step "${registration.step}" of ${namespace}/${storyRun} is ` +
@@ -110,7 +111,7 @@ export class Hub implements Traffic {
       this.#release(run);
       throw new TransportError("TooManyStreams", "hub max active streams reached", registration);
     }
-    const step = run.step(registration.step, this.#deps.clock.monotonicMs());
+    const step = run.step(name, this.#deps.clock.monotonicMs());
     const session = new Session(registration, port, run, step, this.#host);
     const replaced = step.session;
     step.attach(session);
@@ -137,7 +138,8 @@ export class Hub implements Traffic {
   }
 
   connected(namespace: string, storyRun: string, step: string): boolean {
-    return this.#runs.get(keyOf(namespace, storyRun))?.findStep(step)?.session != null;
+    const run = this.#runs.get(keyOf(namespace, storyRun));
+    return run?.findStep(run.stepId(step))?.session != null;
   }
 
   facts(): HubFacts {

@@ -55,6 +55,11 @@ export class RunState {
     return step;
   }
 
+  /** The id of the step that a stream names by its id or its name. */
+  stepId(name: string): string {
+    return this.plan?.aliases?.get(name) ?? name;
+  }
+
   findStep(name: string): StepState | undefined {
     return this.#steps.get(name);
   }

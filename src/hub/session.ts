@@ -117,7 +117,7 @@ export class Session {
     const scan = this.#scan;
     if (scan.flowStart >= 0) this.#receiveFlow(bytes, scan.flowStart, scan.flowEnd);
     if (scan.packetStart < 0) return true;
-    const routes = this.run.routes(this.registration.step);
+    const routes = this.run.routes(this.step.name);
     if (routes === undefined) return this.#receiveUnrouted();
     if (scan.isHeartbeat) return this.#receiveHeartbeat(routes);
     this.#host.counters.packets++;
