@@ -38,7 +38,9 @@ export function processIo(): Io {
     signal: abort.signal,
     isTerminal: process.stdout.isTTY === true,
     columns: process.stdout.columns ?? 80,
-    stdin: process.stdin,
+    get stdin() {
+      return process.stdin;
+    },
   };
 }
 

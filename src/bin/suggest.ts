@@ -3,7 +3,7 @@
 /** The candidate nearest to `text`, where few enough letters differ to have been meant; else null. */
 export function nearest(text: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(text.length / 3)) + 1;
+  let bestDistance = Math.max(1, Math.floor(text.length / 2.5)) + 1;
   for (const candidate of candidates) {
     const distance = candidate.startsWith(text) && text !== "" ? 1 : editDistance(text, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

@@ -1,0 +1,159 @@
+/** `bobravoz help [COMMAND]`: examples first. */
+import { TransportError } from "../contract/errors.ts";
+import { type CommandName, commands, isCommand } from "./commands.ts";
+import { exitCodeMeanings } from "./exit-codes.ts";
+import type { Io } from "./io.ts";
+import { suggestion } from "./suggest.ts";
+
+interface Help {
+  readonly summary: string;
+  readonly usage: string;
+  readonly examples: readonly string[];
+  /** Flag and what it does. */
+  readonly flags: readonly (readonly [string, string])[];
+  readonly notes?: readonly string[];
+}
+
+const discoveryFlag = [
+  "--discovery ADDRESS",
+  "binding discovery; default $BOBRAVOZ_DISCOVERY_ENDPOINT, else 127.0.0.1:9000",
+] as const;
+const hubFlag = ["--hub ADDRESS", "hub; default $BOBRAVOZ_HUB_ENDPOINT, else 127.0.0.1:9000"] as const;
+const generationFlag = [
+  "--generation N",
+  "connector generation; default 1, a lower one than the step's is refused",
+] as const;
+
+const helps = {
+  local: {
+    summary: "run the Stories of a folder on this machine, with a hub and without a cluster",
+    usage: "bobravoz local DIR [--listen ADDRESS] [--once] [--fast]",
+    examples: ["bobravoz local examples/voice", "bobravoz local examples/voice --once --fast"],
+    flags: [
+      ["--listen ADDRESS", "where the hub listens; default 127.0.0.1:9000"],
+      ["--once", "end when the programs have ended; 0 only if every packet is accounted for"],
+      ["--fast", "tell the programs not to pace themselves (BOBRAVOZ_EXAMPLE_FAST=1)"],
+    ],
+    notes: [
+      "Edits of the manifests take effect while it runs. Status files go to DIR/.bobravoz, never into manifests.",
+    ],
+  },
+  inspect: {
+    summary: "show how a Story would run: the way of each edge with its reason, warnings and faults",
+    usage: "bobravoz inspect STORY.yaml|DIR [--output text|json|mermaid|dot]",
+    examples: ["bobravoz inspect examples/voice/story.yaml", "bobravoz inspect examples/voice --output mermaid"],
+    flags: [["--output FORMAT", "text (default), json, mermaid or dot"]],
+    notes: ["Works offline, over the manifests beside the Story. Ends with 3 where a Story is refused."],
+  },
+  bindings: {
+    summary: "list bindings with their state, versions, connectors and counters",
+    usage: "bobravoz bindings [NAMESPACE/RUN[/STEP]] [--discovery ADDRESS] [--output text|json] [--watch]",
+    examples: [
+      "bobravoz bindings",
+      "bobravoz bindings demo/voice-local/mic --output json",
+      "bobravoz bindings demo/voice-local --watch",
+    ],
+    flags: [
+      discoveryFlag,
+      ["--output FORMAT", "text (default) or json, one list a line"],
+      ["--watch", "list again when something changes, until interrupted"],
+    ],
+  },
+  send: {
+    summary: "be a step that sends: JSON packets from standard input, one a line",
+    usage: "bobravoz send NAMESPACE/RUN/STEP [--hub ADDRESS] [--generation N]",
+    examples: [
+      `echo '{"payload": {"text": "hello"}}' | bobravoz send demo/voice-local/mic`,
+      `echo '{"text": "hello"}' | bobravoz send demo/voice-local/mic`,
+    ],
+    flags: [hubFlag, generationFlag],
+    notes: [
+      "A line is a DataPacket as JSON (metadata, payload, inputs, audio, video, binary, transports, envelope), or any other",
+      "object, which is then the payload. A connection of the same step is taken over.",
+    ],
+  },
+  recv: {
+    summary: "be a step that receives: JSON packets to standard output, one a line",
+    usage: "bobravoz recv NAMESPACE/RUN/STEP [--count N] [--hub ADDRESS] [--generation N]",
+    examples: ["bobravoz recv demo/voice-local/meter", "bobravoz recv demo/voice-local/writer --count 1"],
+    flags: [
+      ["--count N", "end after N packets; default: when interrupted or the stream ends"],
+      hubFlag,
+      generationFlag,
+    ],
+    notes: ["Each packet is acknowledged once it is printed. A connection of the same step is taken over."],
+  },
+  hub: {
+    summary: "run a hub",
+    usage: "bobravoz hub [DIR] [--listen ADDRESS]",
+    examples: ["bobravoz hub stories --listen 127.0.0.1:9000"],
+    flags: [["--listen ADDRESS", "where the hub listens; default 127.0.0.1:9000"]],
+  },
+  version: {
+    summary: "print the version",
+    usage: "bobravoz version [--output text|json]",
+    examples: ["bobravoz version"],
+    flags: [["--output FORMAT", "text (default) or json"]],
+  },
+  help: {
+    summary: "explain a command",
+    usage: "bobravoz help [COMMAND]",
+    examples: ["bobravoz help inspect"],
+    flags: [],
+  },
+} as const satisfies Record<CommandName, Help>;
+
+export function run(argv: readonly string[], io: Io): Promise<number> {
+  const [name] = argv;
+  if (name === undefined) {
+    io.out(helpText());
+  } else {
+    if (!isCommand(name)) {
+      throw new TransportError("Usage", `unknown command "${name}"${suggestion(name, Object.keys(commands))}`);
+    }
+    io.out(commandHelp(name));
+  }
+  return Promise.resolve(0);
+}
+
+/** Help on the whole program. */
+export function helpText(): string {
+  const names = Object.keys(helps) as CommandName[];
+  return [
+    "bobravoz: transport hub, binding discovery and topology for realtime Stories",
+    "",
+    "Examples:",
+    "  bobravoz local examples/voice                  run a Story on this machine",
+    "  bobravoz inspect examples/voice/story.yaml     see the way of each edge, and why",
+    "  bobravoz bindings                              see what runs",
+    "",
+    "Commands:",
+    ...names.map((name) => `  ${name.padEnd(10)}${helps[name].summary}`),
+    "",
+    "Exit codes:",
+    ...Object.entries(exitCodeMeanings).map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`),
+    "",
+    "Results go to standard output, messages and logs to standard error. NO_COLOR turns colours off.",
+    "bobravoz help COMMAND tells more.",
+    "",
+  ].join("\n");
+}
+
+/** Help on one command. */
+export function commandHelp(name: CommandName): string {
+  const help: Help = helps[name];
+  const width = Math.max(0, ...help.flags.map(([flag]) => flag.length));
+  return [
+    `bobravoz ${name}: ${help.summary}`,
+    "",
+    "Examples:",
+    ...help.examples.map((example) => `  ${example}`),
+    "",
+    "Usage:",
+    `  ${help.usage}`,
+    ...(help.flags.length === 0 ? [] : ["", "Flags:"]),
+    ...help.flags.map(([flag, meaning]) => `  ${flag.padEnd(width)}  ${meaning}`),
+    ...(help.notes === undefined ? [] : ["", ...help.notes]),
+    "",
+  ].join("\n");
+}
