@@ -123,8 +123,9 @@ test("published decisions equal a naive recursive reference on acyclic graphs", 
   }));
 });
 
-test("order puts needs first and keeps list order wherever needs leave a choice", () => {
+test("order is list order, and a step that stands before what it needs comes right after it", () => {
   assert.equal(buildGraph(steps("c[b]", "b[a]", "a")).order, ["a", "b", "c"]);
+  assert.equal(buildGraph(steps("late[early]", "a", "w", "early[a]", "k")).order, ["a", "w", "early", "late", "k"]);
   fc.assert(fc.property(stories(), (list) => {
     assert.equal(buildGraph(list).order, list.map((step) => step.name));
     const { order } = buildGraph(list.toReversed());

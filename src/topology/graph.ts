@@ -2,7 +2,7 @@
  * The dependency graph of a Story's main steps: one node per step name, one edge per name in `needs`
  * (control-plane T-01, T-03). Knows order and circles; refuses to know modes, transports and engrams.
  */
-import type { Step } from "../contract/resources.ts";
+import type { ObjectReference, Step } from "../contract/resources.ts";
 
 /** A step name of the graph. Several entries of one name (which admission refuses) share a node. */
 export interface GraphNode {
@@ -11,8 +11,10 @@ export interface GraphNode {
   readonly index: number;
   /** The entry that decides modes: the last one of this name. */
   readonly step: Step;
-  /** The entry that names transport and engram: the first one of this name. */
+  /** The entry that names the transport: the first one of this name. */
   readonly first: Step;
+  /** The engram; absent where every entry of this name is a primitive. */
+  readonly ref?: ObjectReference;
   /** Names in `needs` of `step`, each once, in list order; unknown names included. */
   readonly needs: readonly string[];
   /** Names of the steps that need this one, in declaration order, one per entry (control-plane T-03). */
@@ -23,8 +25,8 @@ export interface Graph {
   /** By name, in declaration order. */
   readonly nodes: ReadonlyMap<string, GraphNode>;
   /**
-   * Every name once, needed steps before the steps that need them; list order wherever `needs` leaves a choice
-   * (data-plane W-17).
+   * Every name once: list order, but for steps that stand before what they need, which come after it
+   * (data-plane W-17). Blocked steps are last.
    */
   readonly order: readonly string[];
   /** Steps on a circle of `needs` and steps behind one (control-plane T-09). */
@@ -46,11 +48,12 @@ export function stepId(step: Step): string {
 }
 
 function collect(steps: readonly Step[]): ReadonlyMap<string, GraphNode> {
-  const drafts = new Map<string, { index: number; first: Step; step: Step; downstreams: string[] }>();
+  type Draft = { index: number; first: Step; step: Step; ref?: ObjectReference; downstreams: string[] };
+  const drafts = new Map<string, Draft>();
   steps.forEach((step, index) => {
     const draft = drafts.get(step.name);
-    if (draft === undefined) drafts.set(step.name, { index, first: step, step, downstreams: [] });
-    else draft.step = step;
+    if (draft === undefined) drafts.set(step.name, { index, first: step, step, ref: step.ref, downstreams: [] });
+    else drafts.set(step.name, { ...draft, step, ref: draft.ref ?? step.ref });
   });
   for (const step of steps) {
     for (const need of new Set(step.needs)) drafts.get(need)?.downstreams.push(step.name);
@@ -61,36 +64,39 @@ function collect(steps: readonly Step[]): ReadonlyMap<string, GraphNode> {
 }
 
 /**
- * Depth first along `needs`, from each step in list order, emitting a step after what it needs. A need that is not
- * emitted when its step is can only be one whose own needs lead back here: both are on a circle. Every other step of
- * the circle is emitted later and finds a blocked need, and so does whatever stands behind.
+ * Steps in list order, each as soon as all that it needs is out; one that has to wait comes right after the last of
+ * them. Steps that never come are on a circle or behind one, and end the order in the order of the list.
  */
 function sortByNeeds(nodes: ReadonlyMap<string, GraphNode>): { order: string[]; blocked: ReadonlySet<string> } {
-  const order: string[] = [];
-  const emitted = new Set<string>();
-  const blocked = new Set<string>();
-  const entered = new Set<string>();
-  const stack: { node: GraphNode; next: number }[] = [];
-  for (const root of nodes.values()) {
-    if (entered.has(root.name)) continue;
-    entered.add(root.name);
-    stack.push({ node: root, next: 0 });
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const need = top.node.needs[top.next++];
-      if (need !== undefined) {
-        const node = nodes.get(need);
-        if (node === undefined || entered.has(need)) continue;
-        entered.add(need);
-        stack.push({ node, next: 0 });
-        continue;
-      }
-      stack.pop();
-      const { name, needs } = top.node;
-      if (needs.some((n) => nodes.has(n) && (!emitted.has(n) || blocked.has(n)))) blocked.add(name);
-      emitted.add(name);
-      order.push(name);
+  const waiting = new Map<string, number>();
+  const blocked = new Set(nodes.keys());
+  for (const { name, needs } of nodes.values()) waiting.set(name, needs.filter((need) => nodes.has(need)).length);
+  // Not `downstreams`: there each entry of a name counts, here the one that decides.
+  const released = new Map<string, GraphNode[]>();
+  for (const node of nodes.values()) {
+    for (const need of node.needs) {
+      const behind = released.get(need);
+      if (behind === undefined) released.set(need, [node]);
+      else behind.push(node);
     }
   }
+  const order: string[] = [];
+  for (const next of nodes.values()) {
+    const ready = waiting.get(next.name) === 0 && blocked.has(next.name) ? [next] : [];
+    for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
+      blocked.delete(node.name);
+      order.push(node.name);
+      const freed: GraphNode[] = [];
+      for (const behind of released.get(node.name) ?? []) {
+        const left = waiting.get(behind.name)! - 1;
+        waiting.set(behind.name, left);
+        // One that stands later in the list has its turn still to come.
+        if (left === 0 && behind.index < next.index) freed.push(behind);
+      }
+      ready.push(...freed.toReversed());
+    }
+  }
+  order.push(...blocked);
   return { order, blocked };
 }
 

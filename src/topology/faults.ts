@@ -1,0 +1,102 @@
+/** What is wrong with a Story, and what is right but may surprise; each with its path, all at once. */
+import { TransportError } from "../contract/errors.ts";
+import type { Reason, Subject } from "../contract/errors.ts";
+import type { Step } from "../contract/resources.ts";
+import type { EdgeDecision, TopologyInput } from "./decide.ts";
+import type { EdgeEnd } from "./effective.ts";
+import { stepId } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import type { TransportResolution } from "./transports.ts";
+
+/** Why the graph, its transports or its engrams can not run. `subject.path` says where in the Story. */
+export function topologyFaults(
+  input: TopologyInput,
+  graph: Graph,
+  resolutions: ReadonlyMap<string, TransportResolution>,
+  ends: ReadonlyMap<string, EdgeEnd>,
+): readonly TransportError[] {
+  const { story, namespace, storyRun } = input;
+  const faults: TransportError[] = [];
+  const seen = new Set<string>();
+  const add = (reason: Reason, message: string, subject: Subject, cause?: unknown) => {
+    if (seen.has(message)) return;
+    seen.add(message);
+    const about = { namespace, storyRun, story: story.metadata.name, ...subject };
+    faults.push(new TransportError(reason, message, about, cause === undefined ? undefined : { cause }));
+  };
+  const ids = new Map<string, string>();
+  story.spec.steps.forEach((step, index) => {
+    const at = (field: string): Subject => ({ step: step.name, path: `spec.steps[${index}].${field}` });
+    checkIdentity(step, index, graph, ids, (field, message) => add("BadManifest", message, at(field)));
+    step.needs?.forEach((need, i) => {
+      if (graph.nodes.has(need)) return;
+      add("UnknownStep", `step "${step.name}" needs "${need}", which the Story does not have`, at(`needs[${i}]`));
+    });
+    if (graph.nodes.get(step.name)?.first !== step || step.ref === undefined) return;
+    const { transport, fault } = resolutions.get(step.name)!;
+    if (fault !== null) add(fault.reason, fault.message, at("transport"), fault);
+    const invalid = transport?.settingsFault;
+    if (transport && invalid) {
+      add(invalid.reason, invalid.message, { path: `spec.transports[${transport.index}]` }, invalid);
+    }
+    if (ends.get(step.name)?.kind === "unknown") {
+      const name = `${step.ref.namespace || namespace}/${step.ref.name}`;
+      add("UnknownEngram", `step "${step.name}" refers to Engram ${name}, which does not exist`, at("ref"));
+    }
+  });
+  if (graph.cycle.length > 0) {
+    add("Cycle", `steps need each other in a circle: ${graph.cycle.join(", ")}`, { path: "spec.steps" });
+  }
+  return faults;
+}
+
+function checkIdentity(
+  step: Step,
+  index: number,
+  graph: Graph,
+  ids: Map<string, string>,
+  refuse: (field: string, message: string) => void,
+): void {
+  if (graph.nodes.get(step.name)?.index !== index) refuse("name", `step name "${step.name}" is used twice`);
+  const id = stepId(step);
+  const other = ids.get(id);
+  if (other !== undefined && other !== step.name) {
+    refuse("id", `steps "${other}" and "${step.name}" have the same id "${id}"`);
+  }
+  ids.set(id, step.name);
+}
+
+/** What a person should know about a Story that runs. */
+export function topologyWarnings(
+  edges: readonly EdgeDecision[],
+  ends: ReadonlyMap<string, EdgeEnd>,
+): readonly string[] {
+  const followed = new Map<string, string[]>();
+  const targets = new Map<string, number>();
+  for (const { from, to, kind } of edges) {
+    targets.set(from, (targets.get(from) ?? 0) + 1);
+    if (kind !== "implicit") continue;
+    const senders = followed.get(to);
+    if (senders === undefined) followed.set(to, [from]);
+    else senders.push(from);
+  }
+  const warnings = [...followed].map(([step, senders]) =>
+    `step "${step}" has no needs and so follows every earlier step of its transport (${senders.join(", ")}): ` +
+    `name what it needs, or give it a transport of its own`
+  );
+  for (const [step, count] of targets) {
+    const limit = ends.get(step)?.transport?.settings?.routing.maxDownstreams ?? count;
+    if (count > limit) {
+      warnings.push(`step "${step}" has ${count} targets and its transport allows ${limit}: the last get nothing`);
+    }
+  }
+  const modes = new Set<string>();
+  for (const { transport } of ends.values()) {
+    if (transport === null || modes.has(transport.entry.name)) continue;
+    modes.add(transport.entry.name);
+    const { normalized, mode } = transport.override;
+    if (normalized === "" || normalized === "auto" || mode !== "") continue;
+    warnings.push(`transport "${transport.entry.name}" has routing.mode "${normalized}", which is none and ignored`);
+  }
+  return warnings;
+}
