@@ -53,6 +53,11 @@ export interface RunPlan {
   readonly storyGeneration: number;
   /** By step id (`Step.id`, else its name). */
   readonly steps: ReadonlyMap<string, StepPlan>;
+  /**
+   * Ids by the names of steps that have an id of their own: an engram may present either (data-plane 3.3).
+   * A name that is also another step's id means that other step.
+   */
+  readonly aliases?: ReadonlyMap<string, string>;
   /** Why the run's Story is refused (`NotSupported`, `InvalidSettings`, `Cycle` …), null when it is not. */
   readonly refusal: TransportError | null;
 }
