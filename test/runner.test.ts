@@ -34,12 +34,13 @@ it("counts a failed test and shows its output", () => {
 
 const faulty: Readonly<Record<string, string>> = {
   "before-throws": "a before hook threw",
-  "no-run": "ran no test",
+  "no-run": "a suite without .run()",
   "one-of-two-runs": "came after the others had ended",
   "after-each-throws": "passed 0 of 1",
   "exit-early": "printed no totals",
   "skips-by-hand": "skips 1 tests",
   "no-suite": "printed no totals",
+  "no-tests": "ran no test",
   "crashes": "exit code 1",
 };
 

@@ -59,11 +59,11 @@ export function readOutcome(run: FileRun, deadlineMs: number): Outcome {
   if (run.overdue) faults.push(`did not end within ${deadlineMs / 1000} s (an open handle, or a test that hangs)`);
   else if (run.signal !== null) faults.push(`ended by ${run.signal}`);
   else if (run.exitCode !== 0) faults.push(`exit code ${run.exitCode}`);
-  if (totals.length === 0) faults.push("printed no totals");
-  if (totals.length > 1) faults.push("printed totals more than once: a suite's .run() came after the others had ended");
-  if (suites.length === 0 || (total === 0 && leftOut.length === 0)) {
-    faults.push("ran no test: a suite without .run(), or without tests");
+  if (totals.length === 0 && faults.length === 0) {
+    faults.push("printed no totals: a suite without .run(), no suite, or an early exit");
   }
+  if (totals.length > 1) faults.push("printed totals more than once: a suite's .run() came after the others had ended");
+  if (totals.length > 0 && (suites.length === 0 || (total === 0 && leftOut.length === 0))) faults.push("ran no test");
   if (leftOut.length === 0 && suites.some(([, tests]) => tests === 0)) faults.push("has a suite without tests");
   if (skipped !== leftOut.length) {
     faults.push(`skips ${skipped} tests, of which ${leftOut.length} for want of a program`);
