@@ -159,6 +159,11 @@ export class Subscription<B extends Versioned> {
     return verdicts;
   }
 
+  /** Accepts the outstanding response on behalf of a client that answers nothing. */
+  acceptAll(): void {
+    if (this.#outstanding !== null) this.ack(this.#outstanding.nonce);
+  }
+
   /** True while a response waits for its acknowledgement. */
   get waiting(): boolean {
     return this.#outstanding !== null;

@@ -49,7 +49,7 @@ export function addHealth(router: ConnectRouter, health: Health): void {
 }
 
 async function* watch(health: Health, service: string, { signal }: HandlerContext) {
-  const wake = new Wake(signal);
+  using wake = new Wake(signal);
   const stop = health.subscribe(() => wake.ring());
   try {
     let last: Status | null = null;
