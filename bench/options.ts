@@ -6,10 +6,14 @@ export interface BenchOptions {
   readonly jsonFile: string | null;
   readonly subjects: readonly SubjectName[];
   readonly packetBytes: readonly number[];
+  /** One of the two measures alone; null for both. */
+  readonly measure: "saturated" | "paced" | null;
   readonly rounds: number;
   readonly warmSeconds: number;
   readonly seconds: number;
   readonly runtime: "node" | "bundled" | "deno";
+  /** Program that stands in for `src/bin/bobravoz.ts`, to compare two versions; null for our own. */
+  readonly program: string | null;
   readonly profileTo: string | null;
   /** Parts of the bench; all but a chosen few when some are named. */
   readonly parts: ReadonlySet<Part>;
@@ -23,11 +27,13 @@ export const usage = `npm run bench -- [OPTION]…
   --json FILE         writes the figures as JSON too
   --only SUBJECT,…    ${subjectNames.join(", ")}
   --sizes BYTES,…     packet sizes (default 381,837,65536)
+  --measure NAME      saturated or paced alone
   --rounds N          rounds of which medians are taken (default 3)
   --quick             one round of one second per case
   --relay, --idle, --startup, --discovery
                       only these parts (default: all)
   --bundled, --deno   runs our hub from dist/bobravoz.mjs, or under Deno
+  --program FILE      runs our hub from another file, to compare versions
   --profile DIR       writes a CPU profile of our hub and prints its top functions`;
 
 /** Parses; answers null for \`--help\`. Throws a plain Error that names the argument. */
@@ -39,6 +45,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       json: { type: "string" },
       only: { type: "string" },
       sizes: { type: "string", default: "381,837,65536" },
+      measure: { type: "string" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
       relay: { type: "boolean", default: false },
@@ -47,6 +54,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       discovery: { type: "boolean", default: false },
       bundled: { type: "boolean", default: false },
       deno: { type: "boolean", default: false },
+      program: { type: "string" },
       profile: { type: "string" },
     },
   });
@@ -56,10 +64,12 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     jsonFile: values.json ?? null,
     subjects: values.only === undefined ? subjectNames : values.only.split(",").map(subjectOf),
     packetBytes: values.sizes.split(",").map((text) => positive("--sizes", text)),
+    measure: values.measure === undefined ? null : measureOf(values.measure),
     rounds: values.rounds === undefined ? (values.quick ? 1 : 3) : positive("--rounds", values.rounds),
     warmSeconds: values.quick ? 0.5 : 1,
     seconds: values.quick ? 1 : 2,
     runtime: values.bundled ? "bundled" : values.deno ? "deno" : "node",
+    program: values.program ?? null,
     profileTo: values.profile ?? null,
     parts: new Set(named.length === 0 ? parts : named),
   };
@@ -69,6 +79,11 @@ function subjectOf(text: string): SubjectName {
   const name = subjectNames.find((known) => known === text.trim());
   if (name === undefined) throw new Error(`--only: no subject "${text}", there are ${subjectNames.join(", ")}`);
   return name;
+}
+
+function measureOf(text: string): "saturated" | "paced" {
+  if (text === "saturated" || text === "paced") return text;
+  throw new Error(`--measure: "${text}" is neither saturated nor paced`);
 }
 
 function positive(option: string, text: string): number {

@@ -64,9 +64,9 @@ async function main(): Promise<void> {
   if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
 }
 
-function hubCommand({ runtime }: BenchOptions): readonly string[] {
-  if (runtime === "node") return sourceCommand;
-  return runtime === "bundled" ? bundledCommand : denoCommand(sourceCommand[1]!);
+function hubCommand({ runtime, program }: BenchOptions): readonly string[] {
+  const [node, source] = runtime === "bundled" ? bundledCommand : sourceCommand;
+  return runtime === "deno" ? denoCommand(program ?? source) : [node, program ?? source];
 }
 
 async function benchRelay(options: BenchOptions, subjectOptions: SubjectOptions): Promise<readonly Row[]> {
@@ -105,8 +105,8 @@ async function benchRelay(options: BenchOptions, subjectOptions: SubjectOptions)
   }
 }
 
-function casesOf({ packetBytes }: BenchOptions): readonly Case[] {
-  return [
+function casesOf({ packetBytes, measure }: BenchOptions): readonly Case[] {
+  const cases: readonly Case[] = [
     ...packetBytes.map((bytes): Case => ({ packetBytes: bytes, measure: "saturated" })),
     ...pacedRates.flatMap((ratePerSecond) =>
       packetBytes
@@ -114,6 +114,7 @@ function casesOf({ packetBytes }: BenchOptions): readonly Case[] {
         .map((bytes): Case => ({ packetBytes: bytes, measure: "paced", ratePerSecond }))
     ),
   ];
+  return cases.filter((of) => measure === null || of.measure === measure);
 }
 
 function printRelay(cases: readonly Case[], rows: readonly Row[]): void {
