@@ -317,11 +317,12 @@ test("a drain refuses new streams, sends what waits, and ends every stream with 
   send(a.session, packet("1"));
   const drained = hub.drain(1000);
   assert.match(reasonOf(() => open("c")), /^HubDraining/);
+  assert.is(send(a.session, packet("2")), false, "its sender is read no further");
   b.port.writable = true;
   b.session.writable();
   clock.step(10);
   await drained;
-  assert.equal(b.port.ids, ["1"]);
+  assert.equal(b.port.ids, ["1", "2"]);
   assert.equal([a.port.ended?.reason, b.port.ended?.reason], ["HubDraining", "HubDraining"]);
 });
 

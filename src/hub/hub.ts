@@ -176,13 +176,14 @@ export class Hub implements Traffic {
   }
 
   /**
-   * Stops: new streams are refused, what waits for connected steps goes out for at most `limitMs`, then every stream
+   * Stops: new streams are refused, senders are no longer read, what waits for connected steps goes out for at most `limitMs`, then every stream
    * ends with `HubDraining` so that its connector finds another hub. What is left is counted as dropped (`shutdown`).
    */
   async drain(limitMs: number): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
     for (const timer of this.#timers) timer.cancel();
+    for (const session of this.#sessions) session.stopReading();
     const until = this.#deps.clock.monotonicMs() + limitMs;
     while (this.#hasUndelivered() && this.#deps.clock.monotonicMs() < until) {
       await new Promise<void>((resolve) => this.#deps.clock.after(10, resolve));

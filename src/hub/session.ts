@@ -58,6 +58,7 @@ export class Session {
   #parts: SparseMessage | null = null;
   #stall: Timer | null = null;
   #isOver = false;
+  #isStopping = false;
   #nowMs = 0;
 
   constructor(registration: Registration, port: StreamPort, run: RunState, step: StepState, host: SessionHost) {
@@ -117,6 +118,11 @@ export class Session {
     const scan = this.#scan;
     if (scan.flowStart >= 0) this.#receiveFlow(bytes, scan.flowStart, scan.flowEnd);
     if (scan.packetStart < 0) return true;
+    return this.#receivePacket(bytes) && !(this.#isStopping && this.step.outbox.messages === 0);
+  }
+
+  #receivePacket(bytes: Uint8Array): boolean {
+    const scan = this.#scan;
     const routes = this.run.routes(this.step.name);
     if (routes === undefined) return this.#receiveUnrouted();
     if (scan.isHeartbeat) return this.#receiveHeartbeat(routes);
@@ -129,6 +135,11 @@ export class Session {
     const touched = this.#touched;
     for (let i = 0; i < touched.length; i++) touched[i]!.pump();
     touched.length = 0;
+  }
+
+  /** Takes no more packets after the next one; credits are still read as long as something waits for this step. */
+  stopReading(): void {
+    this.#isStopping = true;
   }
 
   /** The stream takes packets again. */

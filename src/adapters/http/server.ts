@@ -50,8 +50,10 @@ export interface GrpcServer {
 export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
   const inner = http2.createServer(options.handler);
   const settings: http2.Settings = { initialWindowSize: streamWindowBytes, maxConcurrentStreams: 10_000 };
-  const secure = options.tls === null ? null : http2.createSecureServer({ settings, ...secureOptions(options.tls) });
-  const server: http2.Http2Server | http2.Http2SecureServer = secure ?? http2.createServer({ settings });
+  // Node's own limit of 10 MB counts what streams have yet to write and refuses new streams above it
+  const limits = { settings, maxSessionMemory: 1000 };
+  const secure = options.tls === null ? null : http2.createSecureServer({ ...limits, ...secureOptions(options.tls) });
+  const server: http2.Http2Server | http2.Http2SecureServer = secure ?? http2.createServer(limits);
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on("session", (session) => {
     sessions.add(session);
