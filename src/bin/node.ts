@@ -15,6 +15,7 @@ import { addDiscovery } from "../adapters/rpc/discovery.ts";
 import { addHealth, Health } from "../adapters/rpc/health.ts";
 import { addReflection } from "../adapters/rpc/reflection.ts";
 import type { TlsFiles } from "../adapters/http/server.ts";
+import { TransportError } from "../contract/errors.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
 import type { Cluster } from "../control/cluster.ts";
@@ -87,13 +88,14 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const services = [HubService.typeName, DiscoveryService.typeName];
   const health = new Health(services);
   let isSynced = false;
+  const closing = new AbortController();
   const served = await serve({
     ...options,
     plans: plansOf(control),
     missing: () => isSynced ? [] : ["the first list of the cluster is not done"],
     services(router: ConnectRouter, traffic: Hub) {
       hub = traffic;
-      addDiscovery(router, { decisions: control, snapshot, reports, traffic, clock });
+      addDiscovery(router, { decisions: control, snapshot, reports, traffic, clock, closing: closing.signal });
       addHealth(router, health);
       addReflection(router, [
         file_transport_v1_hub,
@@ -113,7 +115,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     isSynced = true;
     health.set(true);
   });
-  let closing: Promise<void> | null = null;
+  let closed: Promise<void> | null = null;
   return {
     control,
     reports,
@@ -122,8 +124,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     adminAddress: served.adminAddress,
     watching,
     close(limitMs) {
-      return closing ??= (async () => {
+      return closed ??= (async () => {
         health.set(false);
+        closing.abort(new TransportError("HubDraining", "the hub is stopping"));
         await served.close(limitMs);
         stop.abort();
         await Promise.allSettled([watching]);
