@@ -160,6 +160,8 @@ test("steps are known by id, and by name where they have both", () => {
   const plan = compile([step("a", undefined, { id: "mic" }), step("b", ["a"])]);
   assert.equal([...plan.steps.keys()], ["mic", "b"]);
   assert.equal([...plan.aliases!], [["a", "mic"]]);
+  const swapped = compile([step("a", undefined, { id: "x" }), step("b", ["a"], { id: "a" })]);
+  assert.equal([...swapped.aliases!], [["b", "a"]]);
   assert.equal(targets(plan, "mic"), ["b hub"]);
 });
 

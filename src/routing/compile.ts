@@ -28,7 +28,7 @@ export function compilePlan(input: TopologyInput, topology: Topology): RunPlan {
     story: story.metadata.name,
     storyGeneration: story.metadata.generation ?? 0,
     steps: faults.length === 0 ? compileSteps(input, topology) : new Map(),
-    aliases: new Map(topology.steps.filter((s) => s.id !== s.step).map(({ step, id }) => [step, id])),
+    aliases: aliasesOf(topology.steps),
     refusal: join(faults),
   };
 }
@@ -67,6 +67,11 @@ export function refusals(input: TopologyInput, topology: Topology): readonly Tra
   }));
   for (const transport of used.values()) refuse(unsupportedSettings(transport));
   return faults;
+}
+
+function aliasesOf(steps: readonly StepDecision[]): ReadonlyMap<string, string> {
+  const ids = new Set(steps.map(({ id }) => id));
+  return new Map(steps.filter(({ step }) => !ids.has(step)).map(({ step, id }) => [step, id]));
 }
 
 function join(faults: readonly TransportError[]): TransportError | null {

@@ -107,6 +107,7 @@ test("C-022 example 23: routing.mode p2p never upgrades", () => {
   const transports = [{ name: "rt", transportRef: "speech", streaming: { routing: { mode: "p2p" } } }];
   const topology = decide(input(steps("a b![a] c[b]"), { transports, live: true }));
   assert.is(ways(topology), "a>b hub hub DownstreamNeedsHub; b>c hub hub Condition");
+  assert.equal(topology.warnings, ["routing.mode p2p never makes a hub step direct, here not a, b"]);
 });
 
 test("C-022 example 19: edges around a primitive are hub edges in fact (T-16)", () => {

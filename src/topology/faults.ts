@@ -90,13 +90,12 @@ export function topologyWarnings(
       warnings.push(`step "${step}" has ${count} targets and its transport allows ${limit}: the last get nothing`);
     }
   }
-  const modes = new Set<string>();
-  for (const { transport } of ends.values()) {
-    if (transport === null || modes.has(transport.entry.name)) continue;
-    modes.add(transport.entry.name);
-    const { normalized, mode } = transport.override;
-    if (normalized === "" || normalized === "auto" || mode !== "") continue;
-    warnings.push(`transport "${transport.entry.name}" has routing.mode "${normalized}", which is none and ignored`);
+  const unmoved = new Set(
+    edges.filter((edge) => edge.kind === "explicit" && edge.published === "hub").map((e) => e.from),
+  );
+  const asking = [...unmoved].filter((step) => ends.get(step)?.transport?.override.mode === "p2p");
+  if (asking.length > 0) {
+    warnings.push(`routing.mode p2p never makes a hub step direct, here not ${asking.join(", ")}`);
   }
   return warnings;
 }
