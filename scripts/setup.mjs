@@ -101,7 +101,15 @@ function install() {
   rmSync(stampFile, { force: true });
   const node = stableNode();
   const npm = process.env.npm_execpath;
-  const args = ["ci", "--loglevel=error", "--no-audit", "--no-fund", "--include=dev", "--ignore-scripts=false"];
+  const args = [
+    "ci",
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+    "--include=dev",
+    "--ignore-scripts=false",
+    "--engine-strict=false",
+  ];
   const env = { ...process.env, NODE: node };
   if (dirname(node) === lockFolder) env.PATH = `${lockFolder}${delimiter}${env.PATH ?? ""}`;
   // npm tells its children how it was called; the inner npm is called differently.
