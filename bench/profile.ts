@@ -9,6 +9,7 @@ const shownFunctions = 25;
 interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
+    readonly children?: readonly number[];
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
   readonly samples: readonly number[];
@@ -24,9 +25,18 @@ export function printProfiles(directory: string): void {
 }
 
 function profileText({ nodes, samples, timeDeltas }: CpuProfile): string {
+  const callers = new Map<number, string>();
+  for (const { children, callFrame } of nodes) {
+    for (const child of children ?? []) callers.set(child, callFrame.functionName);
+  }
   const names = new Map<number, string>();
   for (const { id, callFrame: { functionName, url, lineNumber } } of nodes) {
-    const place = url === "" ? "" : ` ${url.split("/").slice(-2).join("/")}:${lineNumber + 1}`;
+    // what has neither name nor place is a function of the runtime: its caller tells more
+    const place = url !== ""
+      ? ` ${url.split("/").slice(-2).join("/")}:${lineNumber + 1}`
+      : functionName === ""
+      ? ` called by ${callers.get(id) ?? "nobody"}`
+      : "";
     names.set(id, `${functionName || "(anonymous)"}${place}`);
   }
   const microsByName = new Map<string, number>();
