@@ -16,7 +16,6 @@ export interface Start {
 }
 
 export interface ChildrenOptions {
-  readonly decisions: Decisions;
   readonly clock: Clock;
   readonly log: Log;
   /** Whether a program that crashes is started again. */
@@ -66,6 +65,7 @@ export class Children {
   readonly #generations = new Map<string, number>();
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #waiting: (() => void)[] = [];
+  #decisions: Decisions | null = null;
   #unsubscribe: (() => void) | null = null;
   #isClosed = false;
 
@@ -74,8 +74,8 @@ export class Children {
   }
 
   /** Starts what is decided, and follows the decisions until `close`. */
-  start(): void {
-    const { decisions } = this.#options;
+  start(decisions: Decisions): void {
+    this.#decisions = decisions;
     this.#unsubscribe = decisions.subscribe((namespace, storyRun) => this.#follow(namespace, storyRun));
     for (const { namespace, storyRun } of decisions.runs()) this.#follow(namespace, storyRun);
   }
@@ -129,7 +129,7 @@ export class Children {
 
   #follow(namespace: string, storyRun: string): void {
     if (this.#isClosed) return;
-    const decision = this.#options.decisions.get(namespace, storyRun);
+    const decision = this.#decisions?.get(namespace, storyRun);
     const wanted = new Set<string>();
     for (const binding of decision?.bindings ?? []) {
       const given = this.#options.spec(decision!, binding, anyStart);

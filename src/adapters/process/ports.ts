@@ -36,15 +36,6 @@ export class PortPool {
     return port;
   }
 
-  /** Gives the ports of keys back that are not among `keys`. */
-  keep(keys: ReadonlySet<string>): void {
-    for (const [key, port] of this.#taken) {
-      if (keys.has(key)) continue;
-      this.#taken.delete(key);
-      this.#tried.delete(port);
-    }
-  }
-
   async #fill(): Promise<void> {
     const size = lastPort - firstPort;
     for (let tries = 0; this.#free.length < spare && tries < size && this.#tried.size < size; tries++) {
