@@ -32,8 +32,9 @@ export interface LiveFacts {
   /** By step name; absent: no connector has reported. */
   presence?(step: string): Presence;
   /**
-   * Whether the hub holds no packet of the edge any more, by step ids; absent: it holds none. Asked only before an
-   * edge goes over to direct: the other way round the sender itself finishes what it has written to its peer.
+   * Whether the hub holds no packet of the edge, by step ids; absent: it holds none. Asked where all else allows a
+   * direct edge: packets that are still in the hub would be overtaken. Whoever answers decides again once it
+   * changes. The other way round needs no answer: a sender finishes what it has written to its peer.
    */
   drained?(from: string, to: string): boolean;
 }
