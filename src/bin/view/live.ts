@@ -40,15 +40,15 @@ export interface View {
 }
 
 const redrawMs = 500;
-const plainMs = 2000;
+/** Redraws per plain line: plain lines come every 2 s, a changed topology at once. */
+const redrawsPerPlain = 4;
 
 /** Prints the topology, then shows traffic until `stop`. A topology that changes is printed again. */
 export function startView(options: ViewOptions): View {
   const { clock, out, isTerminal } = options;
   const paint = paintWith(options.isColored ?? isTerminal);
-  const intervalMs = isTerminal ? redrawMs : plainMs;
   let drawnLines = 0;
-  let shown = "";
+  let shown: ReadonlySet<string> = new Set();
   let last = new Map<string, EdgeRow>();
   let lastMs = clock.monotonicMs();
   let verdict: Verdict | null = null;
@@ -58,18 +58,21 @@ export function startView(options: ViewOptions): View {
     drawnLines = 0;
   };
 
+  // All of it at first, then the lines that are new.
   const printTopology = () => {
-    const lines = options.decisions().flatMap(({ namespace, storyRun, topology }) => [
-      paint.bold(`${namespace}/${storyRun}`),
-      ...edgeLines(topology, paint).map((line) => `  ${line}`),
-      ...topology.warnings.map((warning) => `  warning: ${warning}`),
-      ...topology.faults.map((fault) => paint.bad(`  ${fault.reason}: ${fault.message}`)),
-    ]);
-    const text = lines.map((line) => line + "\n").join("");
-    if (text === shown || text === "") return;
-    shown = text;
+    const lines = options.decisions().flatMap(({ namespace, storyRun, topology }) => {
+      const about = [
+        ...edgeLines(topology, paint),
+        ...topology.warnings.map((warning) => `warning: ${warning}`),
+        ...topology.faults.map((fault) => paint.bad(`${fault.reason}: ${fault.message}`)),
+      ];
+      return [paint.bold(`${namespace}/${storyRun}`), ...about.map((line) => `  ${line}`)];
+    });
+    const news = lines.filter((line) => !shown.has(line));
+    shown = new Set(lines);
+    if (news.length === 0) return;
     erase();
-    out(text);
+    out(news.map((line) => line + "\n").join(""));
   };
 
   const draw = () => {
@@ -123,7 +126,12 @@ export function startView(options: ViewOptions): View {
   };
 
   printTopology();
-  const timer = clock.every(intervalMs, draw);
+  let ticks = 0;
+  const timer = clock.every(redrawMs, () => {
+    ticks++;
+    if (isTerminal || ticks % redrawsPerPlain === 0) draw();
+    else printTopology();
+  });
   return {
     print(line) {
       erase();
