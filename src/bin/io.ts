@@ -37,7 +37,8 @@ export function processIo(): Io {
     env: process.env,
     signal: abort.signal,
     isTerminal: process.stdout.isTTY === true,
-    columns: process.stdout.columns ?? 80,
+    // 0 on a terminal that does not know its size
+    columns: process.stdout.columns || 80,
     get stdin() {
       return process.stdin;
     },

@@ -47,15 +47,19 @@ const redrawsPerPlain = 4;
 export function startView(options: ViewOptions): View {
   const { clock, out, isTerminal } = options;
   const paint = paintWith(options.isColored ?? isTerminal);
-  let drawnLines = 0;
+  let drawn: readonly string[] = [];
   let shown: ReadonlySet<string> = new Set();
   let last = new Map<string, EdgeRow>();
   let lastMs = clock.monotonicMs();
   let verdict: Verdict | null = null;
 
   const erase = () => {
-    if (drawnLines > 0) out(`\x1b[${drawnLines}A\x1b[J`);
-    drawnLines = 0;
+    if (drawn.length > 0) out(`\x1b[${drawn.length}A\x1b[J`);
+    drawn = [];
+  };
+  const put = (lines: readonly string[]) => {
+    out(lines.join(""));
+    drawn = lines;
   };
 
   // All of it at first, then the lines that are new.
@@ -68,8 +72,10 @@ export function startView(options: ViewOptions): View {
       ];
       return [paint.bold(`${namespace}/${storyRun}`), ...about.map((line) => `  ${line}`)];
     });
-    const news = lines.filter((line) => !shown.has(line));
-    shown = new Set(lines);
+    // The spaces between columns move with the longest cell.
+    const keys = lines.map((line) => line.replace(/ +/g, " "));
+    const news = lines.filter((_, i) => !shown.has(keys[i]!));
+    shown = new Set(keys);
     if (news.length === 0) return;
     erase();
     out(news.map((line) => line + "\n").join(""));
@@ -121,8 +127,7 @@ export function startView(options: ViewOptions): View {
       lines.push(paint.dim(children.map((child) => `${child.step} ${child.state}`).join(", ")));
     }
     erase();
-    out(lines.map((line) => cut(line, options.columns ?? 120) + "\n").join(""));
-    drawnLines = lines.length;
+    put(lines.map((line) => cut(line, options.columns ?? 120) + "\n"));
   };
 
   printTopology();
@@ -134,8 +139,10 @@ export function startView(options: ViewOptions): View {
   });
   return {
     print(line) {
+      const below = drawn;
       erase();
       out(line + "\n");
+      if (below.length > 0) put(below);
     },
     stop() {
       if (verdict !== null) return verdict;
