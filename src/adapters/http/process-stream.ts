@@ -18,6 +18,15 @@ import { encodeGrpcMessage, parseGrpcTimeout } from "./grpc-status.ts";
 
 export const processPath = "/transport.v1.HubService/Process";
 
+/**
+ * How long a peer may leave its side open after the status was sent. A reset that is asked for earlier overtakes
+ * trailers that wait for the socket, and the peer never learns how its call ended.
+ */
+const lingerMs = 1000;
+
+/** How long an ended stream may take to write what was sent before its end; its peer has perhaps stopped reading. */
+const lastWriteMs = 10_000;
+
 /** A batch of this size is written before more is taken from the outbox. */
 const maxBatchBytes = 256 * 1024;
 
@@ -51,7 +60,8 @@ class ProcessStream implements StreamPort, MessageSink {
   readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
   #session: Session | null = null;
-  #deadline: Timer | null = null;
+  /** The deadline, and once the status is sent the end of the stream. */
+  #timer: Timer | null = null;
   #needsDrain = false;
   #isEnded = false;
   #isReading = false;
@@ -80,7 +90,7 @@ class ProcessStream implements StreamPort, MessageSink {
       stream.on("close", () => this.#closed());
       const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
       if (timeoutMs !== null) {
-        this.#deadline = deps.clock.after(timeoutMs, () => {
+        this.#timer = deps.clock.after(timeoutMs, () => {
           const text = `hub stream deadline exceeded: ${timeoutMs} ms`;
           session.end(new TransportError("DeadlineExceeded", text, registration));
         });
@@ -118,13 +128,12 @@ class ProcessStream implements StreamPort, MessageSink {
     if (this.#isEnded) return;
     this.flush();
     this.#isEnded = true;
-    this.#deadline?.cancel();
     const stream = this.#stream;
     if (stream.destroyed) return;
+    this.#closeAfter(lastWriteMs);
     stream.once("wantTrailers", () => {
       stream.sendTrailers(trailersOf(error));
-      // the peer may not have ended its side: NO_ERROR tells it to stop sending
-      stream.close(constants.NGHTTP2_NO_ERROR);
+      this.#closeAfter(lingerMs);
     });
     stream.end();
     stream.resume();
@@ -180,7 +189,7 @@ class ProcessStream implements StreamPort, MessageSink {
 
   #closed(): void {
     this.#isEnded = true;
-    this.#deadline?.cancel();
+    this.#timer?.cancel();
     if (this.#session !== null) this.#deps.hub.close(this.#session, null);
   }
 
@@ -189,7 +198,15 @@ class ProcessStream implements StreamPort, MessageSink {
     const stream = this.#stream;
     if (stream.destroyed) return;
     stream.respond({ ...responseHeaders, ...trailersOf(error) }, { endStream: true });
-    stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.on("close", () => this.#closed());
+    stream.resume();
+    this.#closeAfter(lingerMs);
+  }
+
+  /** Ends what the peer leaves open: NO_ERROR tells it to stop sending. */
+  #closeAfter(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#deps.clock.after(delayMs, () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 }
 
