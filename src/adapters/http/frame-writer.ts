@@ -21,6 +21,8 @@ export class FrameWriter {
   readonly #suffixes: Uint8Array[] = [];
   readonly #encoded: Uint8Array[] = [];
   #bytes = 0;
+  // what is copied: without the bodies that are written where they lie
+  #batchBytes = 0;
 
   /** Bytes that the next flush writes, about. */
   get pendingBytes(): number {
@@ -30,20 +32,23 @@ export class FrameWriter {
   add(packet: Packet, suffix: Uint8Array): void {
     this.#packets.push(packet);
     this.#suffixes.push(suffix);
-    this.#bytes += packet.bytes + suffix.length + prefixBytes;
+    const size = packet.bytes + suffix.length;
+    this.#bytes += size + prefixBytes;
+    this.#batchBytes += (size <= copyBelowBytes ? size : suffix.length) + prefixBytes;
   }
 
   /** A whole ProcessResponse; it goes out before the packets of the same flush. */
   addEncoded(response: Uint8Array): void {
     this.#encoded.push(response);
     this.#bytes += response.length + prefixBytes;
+    this.#batchBytes += response.length + prefixBytes;
   }
 
   /** Writes all into `sink`. Answers false when the sink asks to wait for its drain. */
   flush(sink: ChunkSink): boolean {
     if (this.#bytes === 0) return true;
     let goesOn = true;
-    const batch = Buffer.allocUnsafe(this.#bytes);
+    const batch = Buffer.allocUnsafe(this.#batchBytes);
     let at = 0;
     let from = 0;
     for (const response of this.#encoded) {
@@ -81,6 +86,7 @@ export class FrameWriter {
     this.#suffixes.length = 0;
     this.#encoded.length = 0;
     this.#bytes = 0;
+    this.#batchBytes = 0;
     return goesOn;
   }
 }
