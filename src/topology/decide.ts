@@ -18,7 +18,7 @@ import type { Graph } from "./graph.ts";
 import { explain } from "./reasons.ts";
 import type { ReasonCode } from "./reasons.ts";
 import { transportResolver } from "./transports.ts";
-import type { StepTransport, TransportResolution } from "./transports.ts";
+import type { StepTransport } from "./transports.ts";
 
 export interface TopologyInput extends LiveFacts {
   readonly story: Story;
@@ -80,6 +80,8 @@ export interface Topology {
   readonly edges: readonly EdgeDecision[];
   /** The transport of each step that has one, by name of the step; its settings may still be invalid. */
   readonly transports: ReadonlyMap<string, StepTransport>;
+  /** Why a step has no transport, by name of the step; primitives included, which need none. */
+  readonly transportFaults: ReadonlyMap<string, TransportError>;
   /** Valid, but perhaps not what was meant. */
   readonly warnings: readonly string[];
   /** Why the Story can not run, all of it; decisions stand beside it (control-plane T-10). */
@@ -94,14 +96,13 @@ export function decide(input: TopologyInput): Topology {
   const graph = buildGraph(input.story.spec.steps);
   const analysis = analyze(graph);
   const resolve = transportResolver(input.story, input.transport.bind(input));
-  const resolutions = new Map<string, TransportResolution>();
   const transports = new Map<string, StepTransport>();
+  const transportFaults = new Map<string, TransportError>();
   const ends = new Map<string, EdgeEnd>();
   for (const node of graph.nodes.values()) {
-    const resolution = resolve(node.first);
-    const { transport } = resolution;
-    resolutions.set(node.name, resolution);
+    const { transport, fault } = resolve(node.first);
     if (transport !== null) transports.set(node.name, transport);
+    else transportFaults.set(node.name, fault);
     ends.set(node.name, { node, id: stepId(node.first), kind: kindOf(node.ref, input), transport });
   }
   const edges = decideEdges(graph, analysis, ends, input);
@@ -112,8 +113,8 @@ export function decide(input: TopologyInput): Topology {
     const { name } = end.node;
     return decideStep(end, analysis.get(name)!, direct.get(name) ?? outgoing.get(name), input);
   });
-  const faults = topologyFaults(input, graph, resolutions, ends);
-  return { steps, edges, transports, warnings: topologyWarnings(edges, ends), faults };
+  const faults = topologyFaults(input, graph, ends, transportFaults);
+  return { steps, edges, transports, transportFaults, warnings: topologyWarnings(edges, ends), faults };
 }
 
 function kindOf(ref: ObjectReference | undefined, input: TopologyInput): StepKind {

@@ -6,14 +6,13 @@ import type { EdgeDecision, TopologyInput } from "./decide.ts";
 import type { EdgeEnd } from "./effective.ts";
 import { stepId } from "./graph.ts";
 import type { Graph } from "./graph.ts";
-import type { TransportResolution } from "./transports.ts";
 
 /** Why the graph, its transports or its engrams can not run. `subject.path` says where in the Story. */
 export function topologyFaults(
   input: TopologyInput,
   graph: Graph,
-  resolutions: ReadonlyMap<string, TransportResolution>,
   ends: ReadonlyMap<string, EdgeEnd>,
+  transportFaults: ReadonlyMap<string, TransportError>,
 ): readonly TransportError[] {
   const { story, namespace, storyRun } = input;
   const faults: TransportError[] = [];
@@ -33,8 +32,9 @@ export function topologyFaults(
       add("UnknownStep", `step "${step.name}" needs "${need}", which the Story does not have`, at(`needs[${i}]`));
     });
     if (graph.nodes.get(step.name)?.first !== step || step.ref === undefined) return;
-    const { transport, fault } = resolutions.get(step.name)!;
-    if (fault !== null) add(fault.reason, fault.message, at("transport"), fault);
+    const fault = transportFaults.get(step.name);
+    if (fault !== undefined) add(fault.reason, fault.message, at("transport"), fault);
+    const transport = ends.get(step.name)?.transport;
     const invalid = transport?.settingsFault;
     if (transport && invalid) {
       add(invalid.reason, invalid.message, { path: `spec.transports[${transport.index}]` }, invalid);
