@@ -41,7 +41,10 @@ export class StatusFiles {
         const { status: _, ...binding } = object;
         bindings.push(binding);
       } else {
-        if (object === null) this.#log.warn("status file does not parse and is removed", { file });
+        // The status of something else, to be worked out anew, or a binding that somebody broke.
+        if (object === null && file.startsWith("transportbinding.")) {
+          this.#log.warn("status file does not parse and is removed", { file });
+        }
         this.#dirty.set(file, null);
       }
     }
