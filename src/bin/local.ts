@@ -11,7 +11,7 @@ import { readHubConfig } from "../contract/hub-config.ts";
 import { annotations, defaultHubPort } from "../contract/names.ts";
 import type { Decisions } from "../control/decisions.ts";
 import { type Io, isColored } from "./io.ts";
-import { parseAddress, readTls } from "./listen.ts";
+import { freeAddress, parseAddress, readTls } from "./listen.ts";
 import { edgesOf } from "./local-edges.ts";
 import { localSpec, refuseLocally } from "./local-engrams.ts";
 import { localLogLine } from "./local-log.ts";
@@ -19,18 +19,25 @@ import { startNode } from "./node.ts";
 import { readOptions } from "./options.ts";
 import { startView, type View } from "./view/live.ts";
 
+/** The HTTP/1.1 port; where it is taken and no flag asks for it, a free one serves as well. */
+const defaultAdmin = { host: "127.0.0.1", port: 8081 };
+
 /** How long a hub that stops waits for its streams to take what waits for them. */
 const drainLimitMs = 2_000;
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = readOptions("local", argv, {
     listen: { type: "string" },
+    "health-listen": { type: "string" },
     once: { type: "boolean" },
     fast: { type: "boolean" },
   }, [1, 1]);
   const isOnce = values["once"] === true;
   const listen = parseAddress("--listen", String(values["listen"] ?? `127.0.0.1:${defaultHubPort}`));
   const tls = await readTls(io.env, listen.host);
+  const admin = values["health-listen"] === undefined
+    ? await freeAddress(defaultAdmin)
+    : parseAddress("--health-listen", String(values["health-listen"]));
   const { config } = readHubConfig((name) => io.env[name]);
   const clock = systemClock;
   let view: View | null = null;
@@ -61,7 +68,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const node = await startNode({
     cluster,
     listen,
-    admin: null,
+    admin,
     tls,
     advertised: null,
     config,
@@ -81,7 +88,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   });
   try {
     await control.synced;
-    io.err(`hub and discovery listen on ${node.address}\n`);
+    io.err(`hub and discovery listen on ${node.address}, health and metrics on http://${node.adminAddress}\n`);
     view = startView({
       decisions: () =>
         control.runs().flatMap(({ namespace, storyRun, topology }) =>
