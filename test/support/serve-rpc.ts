@@ -1,8 +1,9 @@
 /** A cleartext HTTP/2 server around a ConnectRouter, for tests that talk to a service over a real connection. */
-import { createServer, type ServerHttp2Session } from "node:http2";
+import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { endWithResponse } from "../../src/adapters/http/half-open.ts";
 import { within } from "./deadline.ts";
 
 export interface RpcServer extends AsyncDisposable {
@@ -15,6 +16,7 @@ export interface RpcServer extends AsyncDisposable {
 export async function serveRpc(routes: (router: ConnectRouter) => void): Promise<RpcServer> {
   const stopping = new AbortController();
   const server = createServer(connectNodeAdapter({ routes, shutdownSignal: stopping.signal, acceptCompression: [] }));
+  server.on("stream", (stream: ServerHttp2Stream) => endWithResponse(stream, 50));
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => {
     sessions.add(session);

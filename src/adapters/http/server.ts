@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net";
 import type { Clock, Log } from "../../contract/runtime.ts";
 import { TransportError } from "../../contract/errors.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { endWithResponse } from "./half-open.ts";
 import { isPlainGrpcProcess, serveProcessStream } from "./process-stream.ts";
 
 /** HTTP/2 windows of each stream and connection; raising one alone does almost nothing. */
@@ -64,7 +65,10 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
   const deps = { hub: options.hub, clock: options.clock, maxReceiveBytes: options.maxReceiveBytes };
   server.on("stream", (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders) => {
     if (isPlainGrpcProcess(headers)) serveProcessStream(stream, headers, deps);
-    else inner.emit("stream", stream, headers, flags, rawHeaders);
+    else {
+      endWithResponse(stream);
+      inner.emit("stream", stream, headers, flags, rawHeaders);
+    }
   });
   server.on("sessionError", (error) => options.log.debug("connection failed", { reason: error.message }));
   server.on("tlsClientError", (error) => options.log.debug("handshake failed", { reason: error.message }));
