@@ -96,7 +96,7 @@ class Local {
   }
 
   async binding(step: string) {
-    const address = await this.said(/listen on (\S+)/);
+    const address = await this.said(/listen on ([\d.]+:\d+)/);
     const connection = connectTo(address, { env: {} });
     try {
       const discovery = createClient(DiscoveryService, connection.transport);

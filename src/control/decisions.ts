@@ -5,7 +5,15 @@
 import { bindingName } from "../contract/compose.ts";
 import { isTransportError, TransportError } from "../contract/errors.ts";
 import { annotations, terminalPhases } from "../contract/names.ts";
-import type { Engram, ObjectReference, Step, Story, StoryRun, Transport } from "../contract/resources.ts";
+import type {
+  Engram,
+  ObjectReference,
+  Step,
+  Story,
+  StoryRun,
+  Transport,
+  TransportBinding,
+} from "../contract/resources.ts";
 import { compilePlan } from "../routing/compile.ts";
 import type { RunPlan } from "../routing/plan.ts";
 import { type BindingDescription, describeBindings } from "../topology/binding.ts";
@@ -41,6 +49,7 @@ export interface RunInputs {
 export interface RunDecision {
   readonly namespace: string;
   readonly storyRun: string;
+  /** As it was when it was decided; its status may have moved on. */
   readonly run: StoryRun;
   /** Null when the run's Story is not there or not for us. */
   readonly inputs: RunInputs | null;
@@ -162,6 +171,11 @@ export const connectorConditions = { ready: "Ready", peerListening: "PeerListeni
 /** What the connector of a step reported, as it stands in the binding's status (DECISIONS K-17). */
 function presenceOf(world: World, namespace: string, storyRun: string, step: string) {
   const binding = world.get("TransportBinding", namespace, bindingName(storyRun, step));
+  return presenceIn(binding);
+}
+
+/** Presence of a connector, as its binding's status says it. */
+export function presenceIn(binding: TransportBinding | undefined) {
   const conditions = binding?.status?.conditions;
   const listening = conditionOf(conditions, connectorConditions.peerListening);
   const [endpoint = "", serverName = ""] = listening?.status === "True" ? listening.message.split(" ") : [];

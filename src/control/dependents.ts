@@ -1,5 +1,7 @@
 /** Which runs an object bears on: those are decided again when it changes. */
 import type { Resource, Story, StoryRun } from "../contract/resources.ts";
+import { sameJson } from "../contract/same-json.ts";
+import { isOver, presenceIn } from "./decisions.ts";
 import type { World } from "./world.ts";
 
 /** A run by its names. */
@@ -30,6 +32,21 @@ export function dependentsOf(world: World, object: Resource): readonly RunKey[] 
     default:
       object satisfies never;
       return [];
+  }
+}
+
+/** Whether a change of an object can change a decision; all others only ask for another look at what is written. */
+export function bearsOnDecision(before: Resource | undefined, after: Resource): boolean {
+  if (before === undefined || before.metadata.uid !== after.metadata.uid) return true;
+  switch (after.kind) {
+    case "TransportBinding":
+      return before.kind !== after.kind || !sameJson(presenceIn(before), presenceIn(after));
+    case "StoryRun":
+      return before.kind !== after.kind || isOver(before) !== isOver(after) || !sameJson(before.spec, after.spec);
+    case "StepRun":
+      return false;
+    default:
+      return true;
   }
 }
 

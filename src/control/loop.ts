@@ -9,7 +9,7 @@ import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
 import { isOperatorAtWork } from "./coexistence.ts";
 import { timeText } from "./conditions.ts";
 import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
-import { dependentsOf, type RunKey } from "./dependents.ts";
+import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
 import { KeyQueue } from "./queue.ts";
 import { reconcile, reconcileGone, type Write } from "./reconcile.ts";
 import { MemoryWorld, type World } from "./world.ts";
@@ -106,10 +106,18 @@ export class Control implements Decisions {
       return this.#resolveSynced();
     }
     const { object } = event;
+    const { kind, metadata: { namespace, name } } = object;
+    const before = this.#world.get(kind, namespace ?? "", name);
     if (event.type === "upserted") this.#world.upsert(object);
     // Whom a Story that is gone bears on, its runs still say.
-    else this.#world.remove(object.kind, object.metadata.namespace, object.metadata.name);
-    if (this.#isListed) dependentsOf(this.#world, object).forEach((key) => this.#mark(key));
+    else this.#world.remove(kind, namespace, name);
+    if (!this.#isListed) return;
+    const isDecisive = event.type === "deleted" || bearsOnDecision(before, object);
+    for (const key of dependentsOf(this.#world, object)) {
+      if (isDecisive || !this.#runs.has(keyOf(key))) this.#mark(key);
+      // Most events are the echo of our own writes: there may be more to write, and nothing to decide.
+      else this.#queue.add(keyOf(key));
+    }
   }
 
   /** Changes of one turn are decided together. */
@@ -175,7 +183,8 @@ export class Control implements Decisions {
       if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
       return;
     }
-    const { writes, events } = reconcile(this.#world, entry.decision, {
+    const run = this.#world.get("StoryRun", namespace, storyRun) ?? entry.decision.run;
+    const { writes, events } = reconcile(this.#world, { ...entry.decision, run }, {
       now: timeText(this.#options.clock.nowMs()),
       alone: this.#isAlone(entry, entry.decision),
     });

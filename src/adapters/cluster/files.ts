@@ -150,7 +150,9 @@ export class FilesCluster implements Cluster {
     const rescan = this.#clock.every(rescanMs, () => void this.#scan());
     let watcher: FSWatcher | null = null;
     try {
-      watcher = watchFiles(this.directory, () => this.#scanSoon(debounceMs));
+      watcher = watchFiles(this.directory, (_event, file) => {
+        if (file === null || manifestPattern.test(file)) this.#scanSoon(debounceMs);
+      });
       watcher.on("error", (error) => this.#log.debug("file events are lost", { error: String(error) }));
     } catch (error) {
       this.#log.debug("no file events, the folder is read again each second", { error: String(error) });

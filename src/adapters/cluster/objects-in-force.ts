@@ -1,5 +1,5 @@
 /** What the manifests of a folder say together: namespaces filled in, one object per name, a run for each Story. */
-
+import { compose } from "../../contract/compose.ts";
 import type { Resource, Story, StoryRun } from "../../contract/resources.ts";
 import type { ManifestFault, Placed } from "./manifests.ts";
 import { clusterScoped } from "./memory.ts";
@@ -57,7 +57,7 @@ function madeUpRuns(objects: readonly Resource[]): readonly StoryRun[] {
     .filter(({ spec, metadata }) => spec.pattern === "realtime" && !used.has(`${metadata.namespace}/${metadata.name}`))
     .map(({ metadata: { namespace, name } }) => ({
       kind: "StoryRun",
-      metadata: { name: `${name}-local`, namespace },
+      metadata: { name: compose([name, "local"]), namespace },
       spec: { storyRef: { name } },
     }));
 }
