@@ -37,12 +37,13 @@ export function dependentsOf(world: World, object: Resource): readonly RunKey[] 
 
 /** Whether a change of an object can change a decision; all others only ask for another look at what is written. */
 export function bearsOnDecision(before: Resource | undefined, after: Resource): boolean {
-  if (before === undefined || before.metadata.uid !== after.metadata.uid) return true;
   switch (after.kind) {
     case "TransportBinding":
-      return before.kind !== after.kind || !sameJson(presenceIn(before), presenceIn(after));
+      // One that has just been made knows as little of its connector as none.
+      return !sameJson(presenceIn(before?.kind === after.kind ? before : undefined), presenceIn(after));
     case "StoryRun":
-      return before.kind !== after.kind || isOver(before) !== isOver(after) || !sameJson(before.spec, after.spec);
+      return before?.kind !== after.kind || before.metadata.uid !== after.metadata.uid ||
+        isOver(before) !== isOver(after) || !sameJson(before.spec, after.spec);
     case "StepRun":
       return false;
     default:

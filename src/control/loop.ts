@@ -112,7 +112,8 @@ export class Control implements Decisions {
     // Whom a Story that is gone bears on, its runs still say.
     else this.#world.remove(kind, namespace, name);
     if (!this.#isListed) return;
-    const isDecisive = event.type === "deleted" || bearsOnDecision(before, object);
+    const isDecisive = bearsOnDecision(before, object) ||
+      (event.type === "deleted" && bearsOnDecision(undefined, object));
     for (const key of dependentsOf(this.#world, object)) {
       if (isDecisive || !this.#runs.has(keyOf(key))) this.#mark(key);
       // Most events are the echo of our own writes: there may be more to write, and nothing to decide.
