@@ -27,10 +27,11 @@ const generationFlag = [
 const helps = {
   local: {
     summary: "run the Stories of a folder on this machine, with a hub and without a cluster",
-    usage: "bobravoz local DIR [--listen ADDRESS] [--once] [--fast]",
+    usage: "bobravoz local DIR [--listen ADDRESS] [--health-listen ADDRESS] [--once] [--fast]",
     examples: ["bobravoz local examples/voice", "bobravoz local examples/voice --once --fast"],
     flags: [
       ["--listen ADDRESS", "where the hub listens; default 127.0.0.1:9000"],
+      ["--health-listen ADDRESS", "/healthz, /readyz and /metrics; default 127.0.0.1:8081, or a free port"],
       ["--once", "end when the programs have ended; 0 only if every packet is accounted for"],
       ["--fast", "tell the programs not to pace themselves (BOBRAVOZ_EXAMPLE_FAST=1)"],
     ],
@@ -84,10 +85,16 @@ const helps = {
     notes: ["Each packet is acknowledged once it is printed. A connection of the same step is taken over."],
   },
   hub: {
-    summary: "run a hub",
-    usage: "bobravoz hub [DIR] [--listen ADDRESS]",
-    examples: ["bobravoz hub stories --listen 127.0.0.1:9000"],
-    flags: [["--listen ADDRESS", "where the hub listens; default 127.0.0.1:9000"]],
+    summary: "run a hub with discovery over a folder of manifests, without starting programs",
+    usage: "bobravoz hub --manifests DIR [--listen ADDRESS] [--health-listen ADDRESS] [--advertise ADDRESS]",
+    examples: ["bobravoz hub --manifests examples/voice", "bobravoz hub --manifests stories --listen 127.0.0.1:9443"],
+    flags: [
+      ["--manifests DIR", "the Stories, Transports and Engrams; edits take effect while it runs"],
+      ["--listen ADDRESS", "gRPC port; default 127.0.0.1:9000; elsewhere than on loopback it needs certificates"],
+      ["--health-listen ADDRESS", "/healthz, /readyz and /metrics; default 127.0.0.1:8081"],
+      ["--advertise ADDRESS", "what bindings say of this hub; default $BUBU_HUB_ENDPOINT, else where it listens"],
+    ],
+    notes: ["Certificates: BUBU_HUB_TLS_CERT_FILE, BUBU_HUB_TLS_KEY_FILE and BUBU_HUB_CA_FILE."],
   },
   version: {
     summary: "print the version",
