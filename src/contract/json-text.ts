@@ -247,7 +247,7 @@ function readNumber(bytes: Uint8Array, start: number): Scalar | { readonly fault
     if (!isDigit(bytes[at] ?? 0)) return badByte(bytes, at, "in exponent of numeric literal");
     digits();
   }
-  return { kind: "number", start, end: at, text: String.fromCharCode(...bytes.subarray(start, at)) };
+  return { kind: "number", start, end: at, text: utf8Text(bytes.subarray(start, at)) };
 }
 
 const escapes: Readonly<Record<string, string>> = {

@@ -66,6 +66,20 @@ function isArray(value: JsonValue): value is readonly JsonValue[] {
  * key order and repeated names stay as they are. This is what Go does to raw JSON inside of a larger document.
  */
 export function compactJson(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|[ \t\r\n]+/gs, (token) => token.startsWith('"') ? token : "")
-    .replace(/[<>&\u2028\u2029]/g, escape);
+  let result = "";
+  let copied = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i] ?? "";
+    if (inString && character === "\\") {
+      i++;
+      continue;
+    }
+    if (character === '"') inString = !inString;
+    const replacement = /[<>&\u2028\u2029]/.test(character) ? escape(character) : "";
+    if (replacement === "" && (inString || !/[ \t\r\n]/.test(character))) continue;
+    result += text.slice(copied, i) + replacement;
+    copied = i + 1;
+  }
+  return result + text.slice(copied);
 }

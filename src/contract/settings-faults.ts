@@ -3,8 +3,8 @@
  * existing admission webhooks (control-plane B-07, 1.3.1, 1.8).
  */
 import { parseGoDuration } from "./duration.ts";
-import { quoteJson } from "./json-write.ts";
-import { lowerCase, trimSpace } from "./go-text.ts";
+
+import { goQuote, lowerCase, trimSpace } from "./go-text.ts";
 import type { JsonObject, JsonValue } from "./resources.ts";
 import { isJsonArray, isJsonObject, streamingSettings } from "./settings-schema.ts";
 import type { Bound, Setting, TextRule } from "./settings-schema.ts";
@@ -99,7 +99,7 @@ function targetFaults(target: JsonValue | undefined, path: string): readonly Set
     const name = trimSpace(String(step));
     const place = `${path}[${i}]`;
     if (name === "") return [plain(place, "FieldValueRequired", "target step name cannot be empty")];
-    if (seen.has(name)) return [duplicate(place, `duplicate step ${quoteJson(name)}`)];
+    if (seen.has(name)) return [duplicate(place, `duplicate step ${goQuote(name)}`)];
     seen.add(name);
     return [];
   });
@@ -115,7 +115,7 @@ function laneFaults(lanes: readonly JsonValue[]): readonly SettingFault[] {
       const before = first[field].get(text);
       if (text === "") faults.push(plain(`lanes[${i}].${field}`, "FieldValueRequired", `lane ${field} must be set`));
       else if (before === undefined) first[field].set(text, i);
-      else faults.push(duplicate(`lanes[${before}].${field}`, `duplicate lane ${field} ${quoteJson(text)}`));
+      else faults.push(duplicate(`lanes[${before}].${field}`, `duplicate lane ${field} ${goQuote(text)}`));
     }
     for (const field of ["maxMessages", "maxBytes"]) {
       faults.push(...boundFault("nonNegative", lane[field] ?? 0, `lanes[${i}].${field}`));
