@@ -34,6 +34,7 @@ export const exitCodes = {
   NotFound: 4,
   NotSupported: 3,
   PacketTooLarge: 3,
+  PeerFailed: 1,
   PermissionDenied: 6,
   PortInUse: 5,
   ProtocolVersion: 3,

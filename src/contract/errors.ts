@@ -24,6 +24,7 @@ export const reasons = {
   NotFound: "no such object",
   NotSupported: "the running version cannot do what a Story asks for",
   PacketTooLarge: "a packet is over the message limit",
+  PeerFailed: "a peer ended a call with a failure that it gives no reason of ours for",
   PermissionDenied: "the caller's identity does not own what it asks for",
   PortInUse: "the address to listen on is taken",
   ProtocolVersion: "bubu-transport-protocol is missing or not the one spoken here",

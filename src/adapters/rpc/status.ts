@@ -4,49 +4,13 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isTransportError, type Reason, type TransportError } from "../../contract/errors.ts";
+import { codeOfReason } from "../grpc/codes.ts";
 
 /** Metadata key (a trailer in gRPC) that carries the `Reason` of a failed call. */
 export const reasonHeader = "bobravoz-reason";
 
-/**
- * The RPC code of each reason; the number is the gRPC status code (data-plane 2.3, DECISIONS W-02 … W-05).
- *
- * A Go connector ends for good on `PermissionDenied`, `InvalidArgument` and `Unimplemented` when it opens a stream
- * (data-plane 6.8), so those stand only for what another attempt cannot mend.
- */
-export const codes = {
-  Aborted: Code.Aborted,
-  BadManifest: Code.InvalidArgument,
-  BufferFull: Code.ResourceExhausted,
-  Cycle: Code.FailedPrecondition,
-  DeadlineExceeded: Code.DeadlineExceeded,
-  EnvelopeTooLarge: Code.FailedPrecondition,
-  HubDraining: Code.Unavailable,
-  InvalidBinding: Code.FailedPrecondition,
-  InvalidConfiguration: Code.FailedPrecondition,
-  InvalidGeneration: Code.FailedPrecondition,
-  InvalidMetadata: Code.InvalidArgument,
-  InvalidPacket: Code.InvalidArgument,
-  InvalidRequest: Code.InvalidArgument,
-  InvalidSettings: Code.FailedPrecondition,
-  NotDecided: Code.FailedPrecondition,
-  NotFound: Code.NotFound,
-  NotSupported: Code.FailedPrecondition,
-  PacketTooLarge: Code.ResourceExhausted,
-  PermissionDenied: Code.PermissionDenied,
-  PortInUse: Code.Unavailable,
-  ProtocolVersion: Code.FailedPrecondition,
-  StaleGeneration: Code.FailedPrecondition,
-  // The old connector may ask again and then learns from StaleGeneration that it is the old one.
-  Superseded: Code.Aborted,
-  TooManyStreams: Code.ResourceExhausted,
-  Unavailable: Code.Unavailable,
-  UnknownEngram: Code.FailedPrecondition,
-  UnknownStep: Code.NotFound,
-  UnknownStory: Code.FailedPrecondition,
-  UnknownTransport: Code.FailedPrecondition,
-  Usage: Code.InvalidArgument,
-} as const satisfies Record<Reason, Code>;
+/** The RPC code of each reason; the number is the gRPC status code. */
+export const codes: Readonly<Record<Reason, Code>> = codeOfReason;
 
 /** How a call ends: the gRPC status code, its message and, where the failure has one, the reason. */
 export interface RpcStatus {
