@@ -246,7 +246,7 @@ files("a folder that is not there is refused by name", async ({ folder }) => {
   const directory = join(folder.directory, "no-such");
   const gone = new FilesCluster({ directory, clock: systemClock, log: silentLog });
   const refused = await gone.load().then(() => null, (error: unknown) => error);
-  assert.ok(isTransportError(refused, "BadManifest"));
+  assert.ok(isTransportError(refused, "NotFound"));
   assert.match((refused as Error).message, /no-such: ENOENT/);
 });
 

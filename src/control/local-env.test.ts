@@ -73,6 +73,7 @@ env("every variable by name (control-plane 6.3, 6.4)", () => {
     BUBU_STEPRUN_NAMESPACE: "demo",
     BUBU_STEP_CONFIG: '{"gain":2,"volume":3}',
     BUBU_STEP_NAME: "a",
+    BUBU_STORAGE_TIMEOUT: "300s",
     BUBU_STORYRUN_ID: "voice-1",
     BUBU_STORY_NAME: "voice",
     BUBU_TRACE_PROPAGATION: "false",
@@ -93,7 +94,7 @@ env("settings' env overrides what it may, and nothing that local mode decides (E
   const { env: all } = variables({
     env: {
       BUBU_GRPC_DIAL_TIMEOUT: "5s",
-      BUBU_COUNT: 10485760,
+      BUBU_COUNT: 5,
       BUBU_FLAG: true,
       FOO: "bar",
       "1BAD": "x",
@@ -105,7 +106,7 @@ env("settings' env overrides what it may, and nothing that local mode decides (E
   });
   assert.equal(
     [all.BUBU_GRPC_DIAL_TIMEOUT, all.BUBU_COUNT, all.BUBU_FLAG, all.FOO, all["1BAD"]],
-    ["5s", "10485760", "true", undefined, undefined],
+    ["5s", "5", "true", undefined, undefined],
   );
   assert.equal(
     [all.BUBU_HUB_ENDPOINT, all.BUBU_GRPC_PORT, all.BUBU_TRANSPORT_SECURITY_MODE, all.BUBU_GRPC_CA_FILE],

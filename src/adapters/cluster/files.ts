@@ -78,7 +78,7 @@ export class FilesCluster implements Cluster {
     return this.#memory.get(kind, namespace, name);
   }
 
-  /** Reads the directory once; later calls wait for the same reading. Throws `BadManifest` when there is no directory. */
+  /** Reads the directory once; later calls wait for the same reading. Throws `NotFound` when there is no directory. */
   load(): Promise<void> {
     return this.#loaded ??= this.#load();
   }
@@ -128,11 +128,10 @@ export class FilesCluster implements Cluster {
   }
 
   async #load(): Promise<void> {
-    await stat(this.directory).catch((error) => {
-      throw new TransportError("BadManifest", `no directory ${this.directory}: ${error.code ?? error}`, {}, {
-        cause: error,
-      });
+    const facts = await stat(this.directory).catch((cause) => {
+      throw new TransportError("NotFound", `no directory ${this.directory}: ${cause.code ?? cause}`, {}, { cause });
     });
+    if (!facts.isDirectory()) throw new TransportError("NotFound", `${this.directory} is not a directory`);
     const signal = new AbortController().signal;
     for (const binding of await this.#status.read()) this.#memory.put(binding);
     await this.#scan();
