@@ -1,7 +1,11 @@
 /** The program: arguments to one subcommand, whose file is imported when it is called. */
 import process from "node:process";
-import { dispatch } from "./commands.ts";
-import { processIo } from "./io.ts";
+import { keepYoungGenerationSmall } from "./young-generation.ts";
+
+// before anything else is imported: loading it lets the young generation grow, and what has grown stays so
+keepYoungGenerationSmall();
+const { dispatch } = await import("./commands.ts");
+const { processIo } = await import("./io.ts");
 
 // Timers and connections that only tidy up must not keep a command that is done.
 process.exit(await dispatch(process.argv.slice(2), processIo()));
