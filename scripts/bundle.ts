@@ -33,8 +33,10 @@ const programs: readonly Program[] = [
 function entry({ subcommand }: Program): string {
   if (subcommand === null) return `import "./src/bin/bobravoz.ts";`;
   return `import process from "node:process";
-import { dispatch } from "./src/bin/commands.ts";
-import { processIo } from "./src/bin/io.ts";
+import { keepYoungGenerationSmall } from "./src/bin/young-generation.ts";
+keepYoungGenerationSmall();
+const { dispatch } = await import("./src/bin/commands.ts");
+const { processIo } = await import("./src/bin/io.ts");
 process.exit(await dispatch([${JSON.stringify(subcommand)}, ...process.argv.slice(2)], processIo()));`;
 }
 
