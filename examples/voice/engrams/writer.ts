@@ -31,11 +31,14 @@ function compare(written: Result, expected: Result): string[] {
 }
 
 await runEngram(async (engram) => {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   const segments: Segment[] = [];
   let frames = 0;
   for await (const packet of engram.packets()) {
+    // What an earlier run wrote stays until there is something new.
+    if (segments.length === 0) {
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true });
+    }
     if (isEnd(packet)) {
       frames = Number(packet.payload?.["frames"]);
       continue;

@@ -10,6 +10,8 @@ import { reasonOf } from "./status.ts";
 export interface Connection {
   readonly transport: Transport;
   readonly address: string;
+  /** Connects now, where the first call would. Rejects with `Unavailable` when nothing answers. */
+  open(): Promise<void>;
   /** Ends the connection; calls that are under way fail. */
   close(): void;
 }
@@ -26,7 +28,14 @@ export function connectTo(address: string, options: ConnectOptions): Connection 
   const baseUrl = `${loopback ? "http" : "https"}://${address}`;
   const manager = new Http2SessionManager(baseUrl, undefined, loopback ? undefined : tlsOptions(options.env));
   const transport = createGrpcTransport({ baseUrl, sessionManager: manager, acceptCompression: [] });
-  return { transport, address, close: () => manager.abort() };
+  return {
+    transport,
+    address,
+    async open() {
+      if (await manager.connect() === "error") throw fromCall(manager.error(), address);
+    },
+    close: () => manager.abort(),
+  };
 }
 
 /** A failed call as a `TransportError`: with the reason that it carries, else with the one that its code stands for. */

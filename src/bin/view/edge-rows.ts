@@ -23,6 +23,8 @@ export interface EdgeRow {
   readonly delivered: number;
   readonly buffered: number;
   readonly dropped: number;
+  /** How packets went so far: `hub`, `p2p`, both, or empty. */
+  readonly ways: string;
   /** `buffer_full 3, expired 1`, or empty. */
   readonly dropReasons: string;
 }
@@ -57,14 +59,17 @@ export function droppedOf(edge: EdgeCount): number {
 }
 
 function emptyRow(run: string, from: string, to: string): EdgeRow {
-  const none = { received: 0, receivedBytes: 0, delivered: 0, buffered: 0, dropped: 0, dropReasons: "" };
+  const none = { received: 0, receivedBytes: 0, delivered: 0, buffered: 0, dropped: 0, ways: "", dropReasons: "" };
   return { run, from, to, decision: null, ...none };
 }
 
 function added(row: EdgeRow, edge: EdgeCount): EdgeRow {
   const reasons = [...edge.dropped].filter(([, count]) => count > 0).map(([reason, count]) => `${reason} ${count}`);
+  const ways = new Set(row.ways.split(", ").filter((way) => way !== ""));
+  if (edge.received > 0) ways.add(edge.mode);
   return {
     ...row,
+    ways: [...ways].sort().join(", "),
     received: row.received + edge.received,
     receivedBytes: row.receivedBytes + edge.receivedBytes,
     delivered: row.delivered + edge.delivered,

@@ -147,7 +147,6 @@ export function startView(options: ViewOptions): View {
     stop() {
       if (verdict !== null) return verdict;
       timer.cancel();
-      printTopology();
       erase();
       const rows = edgeRows(options.decisions(), options.edges);
       verdict = judge(rows);

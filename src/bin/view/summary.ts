@@ -31,7 +31,7 @@ export function summaryLines(rows: readonly EdgeRow[], verdict: Verdict, paint: 
       head,
       ...rows.map((row) => [
         `${row.from} ─> ${row.to}`,
-        row.decision?.effective ?? "gone",
+        row.ways || (row.decision?.effective ?? "gone"),
         String(row.received),
         String(row.delivered),
         String(row.buffered),

@@ -26,6 +26,7 @@ export class DirectWay {
   readonly #count: DirectCount;
   readonly #connection: Connection;
   readonly #stream: StepStream;
+  readonly #opening: Promise<void>;
   readonly #reading: Promise<void>;
   #inFlight = 0;
   #failure: Error | null = null;
@@ -35,6 +36,9 @@ export class DirectWay {
     this.endpoint = endpoint;
     this.#count = count;
     this.#connection = connectTo(endpoint, { env: {} });
+    // Nothing is counted as sent to a peer that is not there.
+    this.#opening = this.#connection.open();
+    this.#opening.catch(() => {});
     this.#stream = openStepStream({
       connection: this.#connection,
       identity,
@@ -56,6 +60,7 @@ export class DirectWay {
 
   /** Sends a packet. Rejects when the connection is broken; what was not acknowledged then counts as lost. */
   async send(packet: DataPacket): Promise<void> {
+    await this.#opening;
     await this.#until(() => this.#inFlight < maxInFlight);
     await this.#stream.send(packet);
     this.#inFlight++;
