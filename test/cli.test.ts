@@ -289,7 +289,7 @@ cli("bindings --watch lists again when a Story changes", async ({ folder }) => {
 
 cli("local says what is wrong with a folder before anything runs", async ({ folder }) => {
   const missing = await run(["local", join(folder, "none")]);
-  assert.is(missing.code, 3);
+  assert.is(missing.code, 4);
   assert.match(missing.err, "none");
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "empty", "story.yaml"), "apiVersion: bubustack.io/v1alpha1\nkind: Story\nspec: {}\n");
