@@ -12,7 +12,7 @@ import type { GrpcCode } from "./codes.ts";
  * Custom metadata as it stands on the wire: names in lower case, values of names in `-bin` in base64. A name that came
  * several times is one text, joined by ", ".
  */
-export type Metadata = Readonly<Record<string, string | readonly string[]>>;
+export type Metadata = Readonly<Record<string, string | string[]>>;
 
 /** How a call ended. */
 export interface CallStatus {

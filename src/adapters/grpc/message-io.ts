@@ -1,0 +1,156 @@
+/**
+ * Messages in and out of one HTTP/2 stream, for either end of a call: cutting, gathering, and back-pressure both ways.
+ * It knows nothing of status, headers or deadlines.
+ */
+import type { Buffer } from "node:buffer";
+import type { Http2Stream } from "node:http2";
+import { setImmediate } from "node:timers";
+import { type FrameFault, FrameReader, type MessageSink } from "../http/frame-reader.ts";
+import type { MessageEvents } from "./call.ts";
+import { MessageWriter } from "./message-writer.ts";
+
+/** A batch of this size is written before the end of the turn, and no more is asked for. */
+const maxBatchBytes = 256 * 1024;
+
+export interface MessageIoOwner {
+  /** The peer broke the framing; nothing more is read. */
+  fault(fault: FrameFault, length: number): void;
+  /** The peer has ended its side and everything that it sent was given; `isCutOff`: in the middle of a message. */
+  peerEnded(isCutOff: boolean): void;
+  /** Right before something is written. */
+  beforeWrite(): void;
+}
+
+export class MessageIo implements MessageSink {
+  readonly #owner: MessageIoOwner;
+  readonly #reader: FrameReader;
+  readonly #writer = new MessageWriter();
+  #events: MessageEvents | null = null;
+  #stream: Http2Stream | null = null;
+  #willFlush = false;
+  #wasUnwritable = false;
+  #needsDrain = false;
+  #willReadRest = false;
+  #isClosed = false;
+  #hasEnded = false;
+
+  constructor(owner: MessageIoOwner, maxReceiveBytes: number) {
+    this.#owner = owner;
+    // a message that straddles chunks is joined: who reads it wants it in one piece
+    this.#reader = new FrameReader(this, maxReceiveBytes, Infinity);
+  }
+
+  /** Writes to `stream` from now on, also what was written before. */
+  attach(stream: Http2Stream): void {
+    this.#stream = stream;
+    stream.on("drain", () => {
+      this.#needsDrain = false;
+      this.#tellWritable();
+    });
+    this.flush();
+  }
+
+  /** Starts to read the stream. */
+  read(events: MessageEvents): void {
+    const stream = this.#stream!;
+    this.#events = events;
+    stream.on("data", (chunk: Buffer) => this.#read(chunk));
+    stream.on("end", () => {
+      this.#hasEnded = true;
+      if (!this.#isClosed && !this.#reader.isHolding) this.#owner.peerEnded(this.#reader.isCutOff);
+    });
+    this.#tellWritable();
+  }
+
+  /** Whether messages were read off the stream that `resume` has yet to give. */
+  get isHolding(): boolean {
+    return this.#reader.isHolding;
+  }
+
+  get writable(): boolean {
+    const writable = !this.#isClosed && !this.#needsDrain && this.#writer.pendingBytes < maxBatchBytes;
+    if (!writable) this.#wasUnwritable = true;
+    return writable;
+  }
+
+  write(message: Uint8Array | readonly Uint8Array[]): void {
+    if (this.#isClosed) return;
+    let size = 0;
+    if (message instanceof Uint8Array) size = message.length;
+    else for (const part of message) size += part.length;
+    this.#writer.add(message, size);
+    if (this.#stream !== null && this.#writer.pendingBytes >= maxBatchBytes) this.flush();
+    else if (!this.#willFlush) {
+      this.#willFlush = true;
+      queueMicrotask(() => {
+        this.#willFlush = false;
+        this.flush();
+      });
+    }
+  }
+
+  flush(): void {
+    const stream = this.#stream;
+    if (stream === null || this.#isClosed || stream.destroyed || this.#writer.pendingBytes === 0) return;
+    this.#owner.beforeWrite();
+    if (!this.#writer.flush(stream)) this.#needsDrain = true;
+    else this.#tellWritable();
+  }
+
+  resume(): void {
+    if (this.#willReadRest || this.#isClosed) return;
+    this.#willReadRest = true;
+    setImmediate(() => {
+      this.#willReadRest = false;
+      this.#readRest();
+    });
+  }
+
+  /** The stream is gone without an `end`, but what was held may still be given. */
+  endBehindRest(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Reads and writes nothing more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  message(bytes: Uint8Array, start: number, end: number): boolean {
+    // an end of the call from inside of an earlier message of the same chunk counts at once
+    return this.#isClosed || this.#events!.message(bytes, start, end);
+  }
+
+  messageParts(): boolean {
+    throw new Error("parts were not asked for");
+  }
+
+  fault(fault: FrameFault, length: number): void {
+    if (!this.#isClosed) this.#owner.fault(fault, length);
+  }
+
+  #tellWritable(): void {
+    if (!this.#wasUnwritable || this.#needsDrain || this.#events === null) return;
+    this.#wasUnwritable = false;
+    // not from inside of the owner's own flush
+    queueMicrotask(() => {
+      if (!this.#isClosed) this.#events!.writable?.();
+    });
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    const goesOn = this.#reader.read(chunk);
+    if (!goesOn) this.#stream!.pause();
+    if (!this.#isClosed) this.#events!.endOfChunk?.();
+  }
+
+  #readRest(): void {
+    if (this.#isClosed || !this.#reader.isHolding) return;
+    const goesOn = this.#reader.resume();
+    if (!this.#isClosed) this.#events!.endOfChunk?.();
+    if (!goesOn || this.#isClosed) return;
+    if (this.#hasEnded) this.#owner.peerEnded(this.#reader.isCutOff);
+    else this.#stream!.resume();
+  }
+}
