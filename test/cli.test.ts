@@ -58,7 +58,7 @@ async function write(folder: string, text: string): Promise<string> {
 
 /** A hub with discovery over the folder, in this process. */
 async function local(folder: string): Promise<{ readonly address: string; stop(): Promise<number> }> {
-  const command = new Command(["local", folder, "--listen", "127.0.0.1:0"]);
+  const command = new Command(["local", folder, "--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0"]);
   const look = () => /listen on ([^\s,]+)/.exec(command.err)?.[1];
   const address = await Promise.race([
     command.signal.until("the hub listens", look),

@@ -13,6 +13,9 @@ import { dispatch } from "../src/bin/commands.ts";
 import type { Io } from "../src/bin/io.ts";
 import { Signal, within } from "./support/deadline.ts";
 
+/** Other tests run beside this one. */
+const anyPorts = ["--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0"];
+
 const children = suite<{ local: Local }>("local children");
 
 const transport = (more = "") =>
@@ -81,7 +84,7 @@ class Local {
       columns: 80,
       stdin: (async function* () {})(),
     };
-    return this.#exit = dispatch(["local", this.directory, "--listen", "127.0.0.1:0", ...flags], io);
+    return this.#exit = dispatch(["local", this.directory, ...anyPorts, ...flags], io);
   }
 
   /** What the first match of the output captured. */
