@@ -10,7 +10,7 @@ import { Hub } from "../src/hub/hub.ts";
 import { normalizeRequest } from "../src/hub/normalize.ts";
 import type { PlanSource } from "../src/hub/plans.ts";
 import type { StreamPort } from "../src/hub/port.ts";
-import { RequestScan, scanRequest } from "../src/hub/scan.ts";
+import { RequestScan, scanRequest } from "../src/delivery/scan.ts";
 import type { DeliveryPlan, RunPlan } from "../src/routing/plan.ts";
 import type { MicroCase } from "./micro.ts";
 import { buildSample } from "./packets.ts";

@@ -9,10 +9,10 @@ import type { Packet } from "../delivery/packet.ts";
 import type { Normalize } from "./normalize.ts";
 import type { StreamPort } from "./port.ts";
 import type { Registration } from "./registration.ts";
-import { buildPacket } from "./build-packet.ts";
+import { buildPacket } from "../delivery/build-packet.ts";
 import type { Route, RunState } from "./run.ts";
-import { type FlowScan, RequestScan, scanFlow, scanRequest, scanSparse } from "./scan.ts";
-import { SparseMessage } from "./sparse-message.ts";
+import { type FlowScan, RequestScan, scanFlow, scanRequest, scanSparse } from "../delivery/scan.ts";
+import { SparseMessage } from "../delivery/sparse-message.ts";
 import type { StepState } from "./step.ts";
 import { heartbeatResponse } from "./suffix.ts";
 

@@ -1,5 +1,5 @@
 /** Makes a `Packet` of scanned bytes: what is passed on as it came, without what the hub sets itself. */
-import { Packet } from "../delivery/packet.ts";
+import { Packet } from "./packet.ts";
 import type { RequestScan } from "./scan.ts";
 import type { SparseMessage } from "./sparse-message.ts";
 

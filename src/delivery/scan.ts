@@ -4,7 +4,7 @@
  *
  * The result is written into one reused `RequestScan`, since a scan runs per packet. What is rare (a field given
  * twice that protobuf merges, a group, text whose length in characters must be counted) is not judged here: the
- * scan says `unusual`, and the caller decodes, validates and encodes the packet plainly (`normalize.ts`).
+ * scan says `unusual`, and the caller decodes, validates and encodes the packet plainly (`hub/normalize.ts`).
  */
 
 /** What `scanRequest` found. Offsets are into the scanned buffer; valid until the next scan. */
