@@ -77,11 +77,16 @@ async function startOnce(variant: Variant, manifests: string) {
     `127.0.0.1:${healthPort}`,
   ];
   const begin = performance.now();
-  const child = spawn(program!, rest, { stdio: "ignore", env: { ...process.env, ...variant.env } });
+  const child = spawn(program!, rest, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...variant.env },
+  });
+  let printed = "";
+  child.stderr.on("data", (chunk: Buffer) => printed = (printed + chunk.toString()).slice(-4000));
   try {
     while (!await isServing(port)) {
-      if (child.exitCode !== null || performance.now() - begin > limitMs) {
-        throw new Error(`${variant.name} did not answer: ${[program, ...rest].join(" ")}`);
+      if (hasEnded(child) || performance.now() - begin > limitMs) {
+        throw new Error(`${variant.name} did not answer: ${[program, ...rest].join(" ")}\n${printed}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -93,15 +98,17 @@ async function startOnce(variant: Variant, manifests: string) {
   }
 }
 
-/** Asks `grpc.health.v1` whether the server as a whole is serving. */
+/** Asks `grpc.health.v1` whether the server as a whole is serving; false for anything but a yes within a second. */
 function isServing(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const session = http2.connect(`http://127.0.0.1:${port}`);
-    const answer = (serving: boolean) => {
-      session.destroy();
-      resolve(serving);
-    };
-    session.once("error", () => answer(false));
+    const timer = setTimeout(() => session.destroy(), 1000);
+    let isYes = false;
+    session.once("error", () => session.destroy());
+    session.once("close", () => {
+      clearTimeout(timer);
+      resolve(isYes);
+    });
     session.once("connect", () => {
       const stream = session.request({
         ":method": "POST",
@@ -111,17 +118,27 @@ function isServing(port: number): Promise<boolean> {
       });
       const chunks: Buffer[] = [];
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("error", () => answer(false));
-      // HealthCheckResponse {status: SERVING} behind gRPC's five bytes
-      stream.on("end", () => answer(Buffer.concat(chunks).subarray(5).equals(Buffer.from([8, 1]))));
+      stream.on("error", () => session.destroy());
+      stream.on("close", () => {
+        // HealthCheckResponse {status: SERVING} behind gRPC's five bytes
+        isYes = Buffer.concat(chunks).subarray(5).equals(Buffer.from([8, 1]));
+        session.destroy();
+      });
       stream.end(Buffer.alloc(5));
     });
   });
 }
 
 async function stopped(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
+  if (hasEnded(child)) return;
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
+  // an orderly end, since Node writes its compile cache then
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 3000);
   await exited;
+  clearTimeout(timer);
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }

@@ -157,12 +157,12 @@ function start(command: readonly string[]): Child {
 async function until(child: Child, isReady: () => Promise<boolean>): Promise<void> {
   const limit = performance.now() + startLimitMs;
   while (performance.now() < limit) {
-    if (child.process.exitCode !== null) break;
+    if (child.process.exitCode !== null || child.process.signalCode !== null) break;
     if (await isReady().catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const command = child.process.spawnargs.join(" ");
-  throw new Error(`did not start within ${startLimitMs} ms: ${command}\n${child.printed()}`);
+  throw new Error(`did not start: ${command}\n${child.printed()}`);
 }
 
 async function end(child: ChildProcess): Promise<void> {
