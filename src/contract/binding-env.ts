@@ -4,7 +4,7 @@ import { formatGoDuration } from "./duration.ts";
 import { formatGoFloat, trimSpace } from "./go-text.ts";
 import { jsonValue, parseJson } from "./json-text.ts";
 import { compareUtf8, quoteJson } from "./json-write.ts";
-import type { JsonObject, JsonValue } from "./resources.ts";
+import type { JsonValue } from "./resources.ts";
 import { foldKey, isJsonArray, isJsonObject } from "./settings-schema.ts";
 
 /** A variable of a container: a value, or a field of its pod. */
@@ -24,22 +24,12 @@ export function environmentOf(settings: string): Readonly<Record<string, string>
   const found = new Map<string, string>();
   for (const { name, value } of parsed.node.members) {
     if (foldKey(name) !== "env" || value.kind === "null") continue;
-    const env = objectOf(() => jsonValue(value));
-    if (env === undefined) return undefined;
-    for (const [key, member] of Object.entries(env)) found.set(key, goText(member));
+    const env = jsonValue(value);
+    // One number beyond float64 makes the whole text undecodable, and so does another type.
+    if ("fault" in env || !isJsonObject(env.value)) return undefined;
+    for (const [key, member] of Object.entries(env.value)) found.set(key, goText(member));
   }
   return found.size === 0 ? undefined : Object.fromEntries(found);
-}
-
-function objectOf(read: () => JsonValue): JsonObject | undefined {
-  try {
-    const value = read();
-    return isJsonObject(value) ? value : undefined;
-  } catch (error) {
-    // A number beyond float64 makes the whole text undecodable.
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }
 
 function goText(value: JsonValue): string {

@@ -298,8 +298,25 @@ function readString(
   return { fault: last === 0x5c && plain < bytes.length ? invalid(0x20, "in string escape code") : unexpectedEnd };
 }
 
-/** The plain value of a tree; of repeated names the last counts, whole. Throws `RangeError` for a number beyond float64. */
-export function jsonValue(node: JsonNode): JsonValue {
+/** Values may be nested this deep; far below what a stack of calls holds, far above what settings need. */
+export const maxValueDepth = 1_000;
+
+/** A plain value, or why a tree has none. */
+export type JsonRead = { readonly value: JsonValue } | { readonly fault: string };
+
+/** The plain value of a tree; of repeated names the last counts, whole. A number beyond float64 has none. */
+export function jsonValue(node: JsonNode): JsonRead {
+  const faults: string[] = [];
+  const value = plainValue(node, 0, faults);
+  const [fault] = faults;
+  return fault === undefined ? { value } : { fault };
+}
+
+function plainValue(node: JsonNode, depth: number, faults: string[]): JsonValue {
+  if (depth > maxValueDepth) {
+    faults.push(`value is nested more than ${maxValueDepth} deep`);
+    return null;
+  }
   switch (node.kind) {
     case "null":
       return null;
@@ -309,13 +326,17 @@ export function jsonValue(node: JsonNode): JsonValue {
       return node.text;
     case "number": {
       const value = Number(node.text);
-      if (!Number.isFinite(value)) throw new RangeError(node.text);
+      if (!Number.isFinite(value)) {
+        faults.push(`json: cannot unmarshal number ${node.text} into Go value of type float64`);
+      }
       return value;
     }
     case "array":
-      return node.items.map(jsonValue);
+      return node.items.map((item) => plainValue(item, depth + 1, faults));
     case "object":
-      return Object.fromEntries(node.members.map((member) => [member.name, jsonValue(member.value)]));
+      return Object.fromEntries(
+        node.members.map((member) => [member.name, plainValue(member.value, depth + 1, faults)]),
+      );
     default:
       return node satisfies never;
   }

@@ -15,7 +15,9 @@ function fault(text: string): string {
 function value(text: string): JsonValue {
   const parsed = parseJson(text);
   if ("fault" in parsed) throw new Error(parsed.fault);
-  return jsonValue(parsed.node);
+  const read = jsonValue(parsed.node);
+  if ("fault" in read) throw new Error(read.fault);
+  return read.value;
 }
 
 test("a bad text is refused in Go's words", () => {

@@ -122,13 +122,11 @@ class Reader {
   }
 
   #json(node: JsonNode, path: string): JsonValue {
+    // First, because it bounds the depth.
+    const read = jsonValue(node);
+    if ("fault" in read) throw new Refusal(`${path}: ${read.fault}`);
     this.#checkJson(node, path);
-    try {
-      return jsonValue(node);
-    } catch (error) {
-      if (error instanceof RangeError) throw new Refusal(`${path}: number ${error.message} is out of range`);
-      throw error;
-    }
+    return read.value;
   }
 
   #checkJson(node: JsonNode, path: string): void {

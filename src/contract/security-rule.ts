@@ -38,11 +38,7 @@ export function securityFaults(settings: JsonValue | undefined, path: string): r
 export function securityFaultsOfText(text: string, path: string): readonly FieldFault[] {
   if (trimSpace(text) === "") return [];
   const parsed = parseJson(text);
-  if ("fault" in parsed) return [{ field: path, type: "FieldValueInvalid", detail: "must be a valid JSON object" }];
-  try {
-    return securityFaults(jsonValue(parsed.node), path);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return [{ field: path, type: "FieldValueInvalid", detail: "must be a valid JSON object" }];
-  }
+  const read = "fault" in parsed ? parsed : jsonValue(parsed.node);
+  if ("fault" in read) return [{ field: path, type: "FieldValueInvalid", detail: "must be a valid JSON object" }];
+  return securityFaults(read.value, path);
 }

@@ -3,7 +3,7 @@
  * documented defaults.
  */
 import { TransportError } from "./errors.ts";
-import { jsonValue, parseJson } from "./json-text.ts";
+import { jsonValue, maxValueDepth, parseJson } from "./json-text.ts";
 import type { JsonObject, JsonValue } from "./resources.ts";
 import { decodeStreaming, isJsonArray, isJsonObject } from "./settings-schema.ts";
 import type { TypeFault } from "./settings-schema.ts";
@@ -64,7 +64,7 @@ export function readStreaming(source: SettingsSource, level: SettingsLevel, faul
   const found: TypeFault[] = [];
   const streaming = decodeStreaming(source.streaming, found);
   const { streaming: place } = source.paths ?? settingsPaths[level];
-  faults.push(...found.map(({ path, message }) => ({ path: `${place}.${path}`, message })));
+  faults.push(...found.map(({ path, message }) => ({ path: path === "" ? place : `${place}.${path}`, message })));
   return streaming;
 }
 
@@ -72,12 +72,25 @@ export function readStreaming(source: SettingsSource, level: SettingsLevel, faul
 export function readSettings(source: SettingsSource, level: SettingsLevel, faults: WrittenFault[]): JsonObject {
   const { settings } = source;
   if (settings === undefined || settings === null) return {};
-  if (isJsonObject(settings)) return settings;
-  const read = typeof settings === "string" ? decodeText(settings) : cannotDecode(kindOf(settings));
+  const read = isJsonObject(settings) ? bounded(settings) : decode(settings);
   if (typeof read !== "string") return read;
   const { settings: path } = source.paths ?? settingsPaths[level];
   faults.push({ path, message: `failed to unmarshal engram 'with' block: ${read}` });
   return {};
+}
+
+function decode(settings: JsonValue): JsonObject | string {
+  return typeof settings === "string" ? decodeText(settings) : cannotDecode(kindOf(settings));
+}
+
+/** Manifests are not nested deeper than texts may be: what merges and writes them calls itself. */
+function bounded(settings: JsonObject): JsonObject | string {
+  return isDeeper(settings, maxValueDepth) ? `value is nested more than ${maxValueDepth} deep` : settings;
+}
+
+function isDeeper(value: JsonValue, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth < 0 || Object.values(value).some((member) => isDeeper(member, depth - 1));
 }
 
 /** The object of a JSON text, or what Go says about it. */
@@ -87,13 +100,9 @@ function decodeText(text: string): JsonObject | string {
   const { node } = parsed;
   if (node.kind === "null") return {};
   if (node.kind !== "object") return cannotDecode(node.kind);
-  try {
-    const value = jsonValue(node);
-    return isJsonObject(value) ? value : {};
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return `json: cannot unmarshal number ${error.message} into Go value of type float64`;
-  }
+  const read = jsonValue(node);
+  if ("fault" in read) return read.fault;
+  return isJsonObject(read.value) ? read.value : {};
 }
 
 function kindOf(value: JsonValue): string {

@@ -148,8 +148,11 @@ export interface TypeFault {
  * Structured settings as the operator's own types hold them: names in any case, unknown names dropped, `null` as
  * unset, empty texts and lists left out where the type leaves them out. Appends what does not fit to `faults`.
  */
-export function decodeStreaming(settings: JsonObject | undefined, faults: TypeFault[]): JsonObject {
-  return decodeObject(streamingSettings, settings ?? {}, "", { faults, anyCase: true });
+export function decodeStreaming(settings: JsonValue | undefined, faults: TypeFault[]): JsonObject {
+  if (settings === undefined || settings === null) return {};
+  if (isJsonObject(settings)) return decodeObject(streamingSettings, settings, "", { faults, anyCase: true });
+  faults.push({ path: "", message: `must be an object, got ${describeJson(settings)}` });
+  return {};
 }
 
 /** The streaming part of merged settings: as `decodeStreaming`, with names in their own case only. */
@@ -162,17 +165,28 @@ interface Decoding {
   readonly anyCase: boolean;
 }
 
-function decodeObject(setting: ObjectSetting, value: JsonObject, path: string, decoding: Decoding): JsonObject {
-  const result: Record<string, JsonValue> = {};
+/** `before` is what an earlier spelling of the same name gave; objects go on where it stopped. */
+function decodeObject(
+  setting: ObjectSetting,
+  value: JsonObject,
+  path: string,
+  decoding: Decoding,
+  before: JsonValue | undefined = undefined,
+): JsonObject {
+  const result: Record<string, JsonValue> = isJsonObject(before) ? { ...before } : {};
   for (const [key, member] of Object.entries(value)) {
     const name = decoding.anyCase || Object.hasOwn(setting.fields, key) ? fieldName(setting, key) : undefined;
     const field = name === undefined ? undefined : setting.fields[name];
-    if (name === undefined || field === undefined || member === null) continue;
+    if (name === undefined || field === undefined) continue;
+    if (member === null) {
+      // Null unsets what a pointer of the operator's types holds and leaves a plain text as it is.
+      if (field.kind !== "text" || field.keepEmpty) delete result[name];
+      continue;
+    }
     const place = path === "" ? name : `${path}.${name}`;
-    const decoded = decode(field, member, place, decoding);
-    const before = result[name];
+    const decoded = decode(field, member, place, decoding, result[name]);
     if (decoded === undefined) delete result[name];
-    else result[name] = isJsonObject(decoded) && isJsonObject(before) ? { ...before, ...decoded } : decoded;
+    else result[name] = decoded;
   }
   // A lane is written with its name and kind even where they are empty.
   if (setting.fields["kind"] !== undefined && setting.fields["direction"] !== undefined) {
@@ -194,7 +208,13 @@ export function foldKey(key: string): string {
   return key.replaceAll("\u212a", "k").replaceAll("\u017f", "s").replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function decode(setting: Setting, value: JsonValue, path: string, decoding: Decoding): JsonValue | undefined {
+function decode(
+  setting: Setting,
+  value: JsonValue,
+  path: string,
+  decoding: Decoding,
+  before: JsonValue | undefined = undefined,
+): JsonValue | undefined {
   const refuse = (expected: string): undefined => {
     decoding.faults.push({ path, message: `must be ${expected}, got ${describeJson(value)}` });
   };
@@ -207,7 +227,7 @@ function decode(setting: Setting, value: JsonValue, path: string, decoding: Deco
       if (typeof value !== "string") return refuse("a text");
       return value === "" && !setting.keepEmpty ? undefined : value;
     case "object":
-      return isJsonObject(value) ? decodeObject(setting, value, path, decoding) : refuse("an object");
+      return isJsonObject(value) ? decodeObject(setting, value, path, decoding, before) : refuse("an object");
     case "list": {
       if (!isJsonArray(value)) return refuse("a list");
       const items = value.map((item, i) => decodeItem(setting.item, item, `${path}[${i}]`, decoding));

@@ -101,6 +101,14 @@ test("C-044 settings that are no object, and a weaker security mode, are refused
   assert.match(refusal(() => mergePublished({}, { settings: "{" })), /unexpected end of JSON input$/);
 });
 
+test("settings nested too deep are refused, as text and as a value", () => {
+  const text = `${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}`;
+  for (const settings of [text, JSON.parse(text) as JsonObject]) {
+    assert.match(refusal(() => mergePublished({ settings }, {})), /nested more than 1000 deep/);
+    assert.match(refusal(() => effectiveSettings({}, { settings })), /nested more than 1000 deep/);
+  }
+});
+
 test("a message names the manifest where the caller says which it is", () => {
   const paths = { settings: "Transport speech: spec.defaultSettings", streaming: "Transport speech: spec.streaming" };
   const message = refusal(() => effectiveSettings({ settings: { routing: { fanOut: "both" } }, paths }, {}));

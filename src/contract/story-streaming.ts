@@ -30,7 +30,9 @@ export function storyStreamingFaults(story: StreamingStory, checkTemplate: Check
     const path = `spec.transports[${i}].streaming`;
     const faults: TypeFault[] = [];
     const decoded = decodeStreaming(streaming, faults);
-    wrong.push(...faults.map((fault) => ({ path: `${path}.${fault.path}`, message: fault.message })));
+    wrong.push(
+      ...faults.map((fault) => ({ path: fault.path === "" ? path : `${path}.${fault.path}`, message: fault.message })),
+    );
     return { path, streaming: decoded };
   });
   refuse(wrong);

@@ -31,8 +31,9 @@ export function validateTransport(spec: JsonObject): TransportValidation {
   const video = objectsAt(spec, "supportedVideo", wrong);
   const binary = listAt(spec, "supportedBinary", wrong).map((type) => typeof type === "string" ? type : "");
   const typeFaults: TypeFault[] = [];
-  const streaming = decodeStreaming(streamingOf(spec, wrong), typeFaults);
-  wrong.push(...typeFaults.map(({ path, message }) => ({ path: `spec.streaming.${path}`, message })));
+  const streaming = decodeStreaming(spec["streaming"], typeFaults);
+  const place = (path: string): string => path === "" ? "spec.streaming" : `spec.streaming.${path}`;
+  wrong.push(...typeFaults.map(({ path, message }) => ({ path: place(path), message })));
   refuse(wrong);
   const found = [
     ...driverFaults(spec["driver"]),
@@ -63,14 +64,6 @@ const noCapability: Found = {
   type: "FieldValueInvalid",
   detail: "at least one capability (audio, video, or binary) must be declared",
 };
-
-function streamingOf(spec: JsonObject, wrong: WrittenFault[]): JsonObject | undefined {
-  const { streaming } = spec;
-  if (streaming === undefined || streaming === null) return undefined;
-  if (isJsonObject(streaming)) return streaming;
-  wrong.push({ path: "spec.streaming", message: "must be an object" });
-  return undefined;
-}
 
 function listAt(spec: JsonObject, name: string, wrong: WrittenFault[]): readonly JsonValue[] {
   const list = spec[name];

@@ -20,8 +20,8 @@ export interface CanonicalMessage {
   readonly hasJson: boolean;
 }
 
-/** Messages in messages, as deep as Go goes. */
-const maxDepth = 10_000;
+/** Messages in messages. Go goes ten times as deep, more than a stack of calls holds here. */
+const maxDepth = 1_000;
 
 /** Reads a message strictly and writes it deterministically. Throws `InvalidPacket` where Go refuses the bytes. */
 export function canonicalMessage(schema: DescMessage, bytes: Uint8Array): CanonicalMessage {

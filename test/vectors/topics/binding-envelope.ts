@@ -61,7 +61,9 @@ export const bindingEnvelope = topicByOperation({
   baseEnv({ config, meta, tracePropagation }: BaseEnv) {
     return { output: baseEnvironment(config, meta, tracePropagation) };
   },
-  transportsEnv({ story, transports }: { readonly story: TransportsSource; readonly transports: readonly Transport[] }) {
+  transportsEnv(
+    { story, transports }: { readonly story: TransportsSource; readonly transports: readonly Transport[] },
+  ) {
     const find = (name: string) => transports.find((transport) => transport.metadata.name === name)?.spec;
     return { output: transportsEnvironment(story, find) };
   },

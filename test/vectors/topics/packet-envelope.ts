@@ -1,5 +1,9 @@
 /** The packet envelope, stream types and enums (data-plane 1.4, 1.5). */
-import { ControlActionSchema, FlowControlSignalSchema, StreamTypeSchema } from "../../../gen/transport/v1/transport_pb.ts";
+import {
+  ControlActionSchema,
+  FlowControlSignalSchema,
+  StreamTypeSchema,
+} from "../../../gen/transport/v1/transport_pb.ts";
 import { utf8Bytes } from "../../../src/contract/json-text.ts";
 import {
   type PacketEnvelope,
@@ -47,9 +51,7 @@ export const packetEnvelope = topicByOperation({
       return textParts === undefined ? shown(envelope) : { messageIdLength: envelope.messageId.length };
     }),
   readFrame: ({ text, mimeType, timestampMs }: Framed) =>
-    attempt(() =>
-      shown(readEnvelopeFrame({ payload: utf8Bytes(text), mimeType, timestampMs: BigInt(timestampMs) }))
-    ),
+    attempt(() => shown(readEnvelopeFrame({ payload: utf8Bytes(text), mimeType, timestampMs: BigInt(timestampMs) }))),
   hookPayload: ({ hook }: { readonly hook: Parameters<typeof writeHookPayload>[0] }): Answer => ({
     output: { text: writeHookPayload(hook) },
   }),

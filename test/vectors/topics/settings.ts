@@ -26,7 +26,8 @@ export const settings = topicByOperation({
     const answer = attempt(() => merged(transport, story), classOf);
     return "error" in answer ? { ...answer, error: withoutPath(answer.error) } : answer;
   },
-  validateTransport: ({ spec }: { readonly spec: JsonObject }) => attempt(() => validateTransport(spec), () => "decode"),
+  validateTransport: ({ spec }: { readonly spec: JsonObject }) =>
+    attempt(() => validateTransport(spec), () => "decode"),
   storyStreaming: (story: StreamingStory) =>
     attempt(() => {
       const faults = storyStreamingFaults(story, (template) => checkTemplate(template, realtimeRuntime));

@@ -70,7 +70,11 @@ function hasCycleFault({ faults }: Topology): boolean {
 }
 
 /** Per engram step what its binding says, or why it has none. A Story without transports has no bindings at all. */
-function publishedSteps(story: Story, decided: Topology, endless: ReadonlySet<string>): Readonly<Record<string, unknown>> {
+function publishedSteps(
+  story: Story,
+  decided: Topology,
+  endless: ReadonlySet<string>,
+): Readonly<Record<string, unknown>> {
   if ((story.spec.transports ?? []).length === 0) return {};
   return Object.fromEntries(
     decided.steps.filter(({ kind }) => kind !== "primitive").map((step) => {
