@@ -4,22 +4,36 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { toolFolder, type ToolName, toolPath, tools } from "../test/support/tools.ts";
+import { type GoProgram, toolFolder, type ToolName, toolPath, tools } from "../test/support/tools.ts";
 
-/** Builds one program; a half-built one is never seen under its name. */
+/** Most of a build is the download of what it needs; one that hangs is a failure. */
+const buildDeadlineMs = 600_000;
+
+/** Builds one program in a module of its own; a half-built one is never seen under its name. */
 function build(name: ToolName): boolean {
   const folder = toolFolder(name);
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
-  const { module, version } = tools[name];
-  const result = spawnSync("go", ["install", "-trimpath", `${module}@${version}`], {
-    cwd: partial,
-    env: { ...process.env, GOBIN: partial, CGO_ENABLED: "0" },
-    stdio: "inherit",
-  });
-  if (result.status !== 0) {
+  const program: GoProgram = tools[name];
+  const run = (...args: string[]) => {
+    const result = spawnSync("go", args, {
+      cwd: partial,
+      env: { ...process.env, GOBIN: partial, CGO_ENABLED: "0" },
+      stdio: ["ignore", "inherit", "pipe"],
+      encoding: "utf8",
+      timeout: buildDeadlineMs,
+    });
+    if (result.status === 0) return true;
+    console.error(result.stderr);
+    console.error(`${name}: ${result.error?.message ?? `go ${args[0]} ended with exit code ${result.status}`}`);
+    return false;
+  };
+  // not `go install …@version`, which refuses a module without a go.mod of its own
+  const isBuilt = run("mod", "init", "tool") &&
+    run("get", `${program.module}@${program.version}`, ...program.pins ?? []) &&
+    run("install", "-trimpath", program.module);
+  if (!isBuilt) {
     rmSync(partial, { recursive: true, force: true });
-    console.error(`${name}: ${result.error?.message ?? `go install ended with exit code ${result.status}`}`);
     return false;
   }
   rmSync(folder, { recursive: true, force: true });
@@ -37,7 +51,10 @@ for (const name of Object.keys(tools) as ToolName[]) { // keys of a const table
     continue;
   }
   console.log(`${name}: building ${module}@${version}`);
-  if (build(name)) console.log(`${name}: built into ${join(toolFolder(name), name)}`);
-  else failed++;
+  const started = performance.now();
+  if (build(name)) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    console.log(`${name}: built into ${join(toolFolder(name), name)} in ${seconds} s`);
+  } else failed++;
 }
 process.exitCode = failed === 0 ? 0 : 1;

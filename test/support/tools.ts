@@ -6,11 +6,22 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Test } from "uvu";
 
-type GoProgram = { readonly module: string; readonly version: string };
+export type GoProgram = {
+  readonly module: string;
+  readonly version: string;
+  /** Modules at exact versions where the program's own does not say which it needs. */
+  readonly pins?: readonly string[];
+};
 
 /** Name of the binary → the Go package that builds it, at an exact version. */
 export const tools = {
+  connectconformance: { module: "connectrpc.com/conformance/cmd/connectconformance", version: "v1.0.7" },
   grpcurl: { module: "github.com/fullstorydev/grpcurl/cmd/grpcurl", version: "v1.9.4" },
+  h2spec: {
+    module: "github.com/summerwind/h2spec/cmd/h2spec",
+    version: "v2.2.1+incompatible",
+    pins: ["github.com/fatih/color@v1.19.0", "github.com/spf13/cobra@v1.10.2", "golang.org/x/net@v0.62.0"],
+  },
 } as const satisfies Record<string, GoProgram>;
 
 export type ToolName = keyof typeof tools;
