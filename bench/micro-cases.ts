@@ -5,7 +5,7 @@ import { systemClock } from "../src/adapters/clock.ts";
 import { readHubConfig } from "../src/contract/hub-config.ts";
 import { silentLog } from "../src/contract/runtime.ts";
 import type { Packet } from "../src/delivery/packet.ts";
-import { buildPacket } from "../src/hub/build-packet.ts";
+import { buildPacket } from "../src/delivery/build-packet.ts";
 import { Hub } from "../src/hub/hub.ts";
 import { normalizeRequest } from "../src/hub/normalize.ts";
 import type { PlanSource } from "../src/hub/plans.ts";
