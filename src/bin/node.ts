@@ -69,6 +69,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     clock,
     log,
     bindings: "create",
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
     decide: {
       ...options.decide,
       hubEndpoint: () => address,
@@ -84,7 +85,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     log,
     binding: (namespace, name) => control.world.get("TransportBinding", namespace, name),
   });
-  const snapshot = new BindingSnapshot(control);
+  // A large edit is encoded in slices between which packets and acknowledgements pass.
+  const snapshot = new BindingSnapshot(control, { schedule: (run) => void setImmediate(run) });
   const services = [HubService.typeName, DiscoveryService.typeName];
   const health = new Health(services);
   let isSynced = false;
@@ -95,7 +97,14 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     missing: () => isSynced ? [] : ["the first list of the cluster is not done"],
     services(router: ConnectRouter, traffic: Hub) {
       hub = traffic;
-      addDiscovery(router, { decisions: control, snapshot, reports, traffic, clock, closing: closing.signal });
+      const discovery = addDiscovery(router, {
+        decisions: control,
+        snapshot,
+        reports,
+        traffic,
+        clock,
+        closing: closing.signal,
+      });
       addHealth(router, health);
       addReflection(router, [
         file_transport_v1_hub,
@@ -104,6 +113,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         file_grpc_reflection_v1_reflection,
         file_grpc_reflection_v1alpha_reflection,
       ]);
+      return discovery;
     },
   });
   if (options.advertised === null) address = served.address;

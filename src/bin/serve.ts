@@ -6,6 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
 import { type GrpcServer, listenGrpc, type TlsFiles } from "../adapters/http/server.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
+import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import { addHub } from "../adapters/rpc/process.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
@@ -21,8 +22,8 @@ export interface ServeOptions {
   readonly tls: TlsFiles | null;
   readonly config: HubConfig;
   readonly plans: PlanSource;
-  /** Adds the services beside HubService, which it may ask for live counters. */
-  readonly services: (router: ConnectRouter, hub: Hub) => void;
+  /** Adds the services beside HubService, which it may ask for live counters. Returns whose watches are served fast. */
+  readonly services: (router: ConnectRouter, hub: Hub) => Discovery | void;
   /** What keeps the process from being ready, in words. */
   readonly missing: () => readonly string[];
   readonly clock: Clock;
@@ -49,10 +50,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     normalize: normalizeRequest,
     limits: { ...config, maxBufferedBytes: memoryLimitBytes() / 3 },
   });
+  let discovery: Discovery | null = null;
   const handler = connectNodeAdapter({
     routes(router) {
       addHub(router, hub);
-      options.services(router, hub);
+      discovery = options.services(router, hub) ?? null;
     },
     // audio and small packets gain nothing from gzip and lose most of their speed
     acceptCompression: [],
@@ -63,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ...options.listen,
     tls: options.tls,
     hub,
+    discovery,
     handler,
     clock,
     log,

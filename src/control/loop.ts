@@ -23,6 +23,8 @@ export interface ControlOptions {
   readonly bindings: "create" | "wait";
   /** How long missing bindings are left to the workflow operator. Default 10 s. */
   readonly graceMs?: number;
+  /** Settles when writes of another run may begin, so that what decisions are told to goes first. Default: at once. */
+  readonly breathe?: () => Promise<void>;
 }
 
 interface RunEntry {
@@ -55,6 +57,7 @@ export class Control implements Decisions {
     this.synced = new Promise((resolve) => this.#resolveSynced = resolve);
     this.#queue = new KeyQueue({
       clock: options.clock,
+      breathe: options.breathe,
       work: (key, signal) => this.#write(key, signal),
       onFailure: (key, error, retryMs) => {
         const { namespace, storyRun } = this.#runs.get(key)?.key ?? {};

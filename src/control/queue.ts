@@ -7,6 +7,8 @@ export interface KeyQueueOptions {
   readonly work: (key: string, signal: AbortSignal) => Promise<void>;
   /** Told of each failure and of the delay until the next try. */
   readonly onFailure: (key: string, error: unknown, retryMs: number) => void;
+  /** Settles when work on another key may begin. Default: at the end of the present task. */
+  readonly breathe?: (() => Promise<void>) | undefined;
   /** Keys that are worked on at the same time. Default 16. */
   readonly concurrency?: number;
 }
@@ -66,7 +68,7 @@ export class KeyQueue {
 
   async #run(key: string): Promise<void> {
     // Whoever adds in one turn is served by one piece of work.
-    await Promise.resolve();
+    await (this.#options.breathe?.() ?? Promise.resolve());
     const { signal } = this.#stop;
     try {
       if (!signal.aborted) await this.#options.work(key, signal);

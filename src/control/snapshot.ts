@@ -8,7 +8,7 @@
  * A binding whose content is the same keeps its entry and its version, so that an edit touches only what it changes.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { WireType } from "@bufbuild/protobuf/wire";
 import { type Binding, BindingSchema } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { digest } from "../contract/digest.ts";
 import type { BindingDescription } from "../topology/binding.ts";
@@ -228,17 +228,28 @@ export class BindingSnapshot implements BindingSource<VersionedBinding> {
   }
 }
 
-/** Encodes a description once. The version is the digest of the message without it, and stands in the message. */
+/**
+ * Encodes a description once. The version is the digest of the message without it; it follows the other fields, since
+ * the order of fields means nothing and a second encoding costs as much as all the rest.
+ */
 export function encode(description: BindingDescription): VersionedBinding {
-  const message = toBindingMessage(description);
-  message.version = digest(toBinary(BindingSchema, message));
-  const encoded = toBinary(BindingSchema, message);
-  const field = new BinaryWriter().bytes(encoded).finish();
-  const { length } = encoded;
+  const content = toBinary(BindingSchema, toBindingMessage(description));
+  const version = digest(content);
+  const length = content.length + 2 + version.length;
+  const field = new Uint8Array(varintBytes(length) + length);
+  let at = 0;
+  for (let rest = length; at < field.length - length; rest >>>= 7) {
+    field[at++] = rest > 0x7f ? rest & 0x7f | 0x80 : rest;
+  }
+  field.set(content, at);
+  at += content.length;
+  field[at++] = BindingSchema.field.version.number << 3 | WireType.LengthDelimited;
+  field[at++] = version.length;
+  for (let index = 0; index < version.length; index++) field[at++] = version.charCodeAt(index);
   const { name, namespace, storyRun, step } = description;
   return {
     key: `${namespace}/${name}`,
-    version: message.version,
+    version,
     bytes: field.length,
     name,
     namespace,
@@ -247,6 +258,10 @@ export function encode(description: BindingDescription): VersionedBinding {
     field,
     message: () => fromBinary(BindingSchema, field.subarray(field.length - length)),
   };
+}
+
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : 1 + varintBytes(value >>> 7);
 }
 
 function runKey(namespace: string, storyRun: string): string {

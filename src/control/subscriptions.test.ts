@@ -139,6 +139,27 @@ test("more than 100 selectors are refused, and none select everything", () => {
   assert.is(subscription.next()!.bindings.length, 1);
 });
 
+test("a source that tells of changes while it is asked does not break the snapshot", () => {
+  const bindings = new Bindings();
+  bindings.put("a", "1");
+  bindings.put("b", "1");
+  const sent: unknown[] = [];
+  const source: BindingSource<Versioned> = {
+    get: (key) => bindings.get(key),
+    *select(selectors) {
+      for (const binding of bindings.select(selectors)) {
+        subscription.touch(binding.key);
+        sent.push(subscription.next());
+        yield binding;
+      }
+    },
+  };
+  const subscription = new Subscription(source);
+  subscription.subscribe(everything, {});
+  assert.equal(sent, [null, null]);
+  assert.equal(told(subscription.next()), { snapshot: true, bindings: ["demo/run-a@1", "demo/run-b@1"], removed: [] });
+});
+
 // A client as the protocol describes it, which also checks what it is sent.
 class Client {
   readonly holds = new Map<string, string>();

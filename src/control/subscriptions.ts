@@ -100,6 +100,8 @@ export class Subscription<B extends Versioned> {
         `held_versions: ${told.length} of at most ${watchLimits.heldVersions}`,
       );
     }
+    // First of all: a source that is brought up to date by being asked may tell of changes on the way.
+    const selected = [...this.#source.select(checked)];
     const before = [...this.#held.keys(), ...this.#outstanding?.sent.keys() ?? []];
     this.#held = new Map([...before.map((key) => [key, unsure] as const), ...told]);
     this.#outstanding = null;
@@ -107,7 +109,7 @@ export class Subscription<B extends Versioned> {
     this.#snapshotDue = true;
     this.#dirty = new Set(this.#held.keys());
     const current: Verdict[] = [];
-    for (const { key, version } of this.#source.select(checked)) {
+    for (const { key, version } of selected) {
       if (held[key] === version) current.push({ key, version, rejection: null });
       this.#dirty.add(key);
     }

@@ -1,5 +1,5 @@
 /** A discovery service over decisions made by hand, and a client that watches over a real connection. */
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { file_bobravoz_discovery_v1_discovery } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
@@ -11,8 +11,10 @@ import {
 import { systemClock } from "../../src/adapters/clock.ts";
 import { MemoryCluster } from "../../src/adapters/cluster/memory.ts";
 import { addDiscovery } from "../../src/adapters/rpc/discovery.ts";
-import type { DiscoveryDeps } from "../../src/adapters/rpc/discovery-server.ts";
+import { isPlainGrpcWatch, serveWatchStream } from "../../src/adapters/http/watch-stream.ts";
+import type { Discovery, DiscoveryDeps } from "../../src/adapters/rpc/discovery-server.ts";
 import { addReflection } from "../../src/adapters/rpc/reflection.ts";
+import { TransportError } from "../../src/contract/errors.ts";
 import { silentLog } from "../../src/contract/runtime.ts";
 import { ConnectorReports } from "../../src/control/reports.ts";
 import { BindingSnapshot } from "../../src/control/snapshot.ts";
@@ -26,17 +28,26 @@ export interface DiscoveryBed extends AsyncDisposable {
   readonly cluster: MemoryCluster;
   readonly reports: ConnectorReports;
   readonly client: Client<typeof DiscoveryService>;
+  /** Ends the service as a hub that drains does. */
+  stop(): void;
   /** Decides a run of `demo`: reasons by step, so that another reason is another version. */
   put(run: string, steps: Readonly<Record<string, string>>): void;
 }
 
 export const step = (name: string, run = "voice-7") => ({ namespace: "demo", storyRun: run, step: name });
 
+interface BedOptions {
+  readonly isSynced?: boolean;
+  readonly graceMs?: number;
+  /** Watches over gRPC have our own framing, beside the Connect adapter. */
+  readonly isFast?: boolean;
+}
+
 /** A service that knows no run yet; everything ends with it. */
 export async function discoveryBed(
-  more: Partial<Pick<DiscoveryDeps, "traffic" | "authorize">> & { isSynced?: boolean; graceMs?: number } = {},
+  more: Partial<Pick<DiscoveryDeps, "traffic" | "authorize">> & BedOptions = {},
 ): Promise<DiscoveryBed> {
-  const { isSynced = true, graceMs = 50, ...deps } = more;
+  const { isSynced = true, graceMs = 50, isFast = false, ...deps } = more;
   const decisions = new FakeDecisions(isSynced);
   const cluster = new MemoryCluster(systemClock);
   const snapshot = new BindingSnapshot(decisions);
@@ -48,8 +59,9 @@ export async function discoveryBed(
     graceMs,
   });
   const closing = new AbortController();
-  const server = await serveRpc((router) => {
-    addDiscovery(router, {
+  let discovery: Discovery | null = null;
+  const routes = (router: ConnectRouter): void => {
+    discovery = addDiscovery(router, {
       decisions,
       snapshot,
       reports,
@@ -59,6 +71,11 @@ export async function discoveryBed(
       ...deps,
     });
     addReflection(router, [file_bobravoz_discovery_v1_discovery]);
+  };
+  const server = await serveRpc(routes, (stream, headers) => {
+    if (!isFast || discovery === null || !isPlainGrpcWatch(headers)) return false;
+    serveWatchStream(stream, headers, { discovery, clock: systemClock, maxReceiveBytes: 1_000_000 });
+    return true;
   });
   return {
     server,
@@ -71,6 +88,7 @@ export async function discoveryBed(
       for (const { name, step } of descriptions) cluster.put(transportBinding(name, storyRun(run, "voice"), step));
       decisions.set(decided("demo", run, descriptions));
     },
+    stop: () => closing.abort(new TransportError("HubDraining", "the hub is stopping")),
     async [Symbol.asyncDispose]() {
       reports.close();
       snapshot.close();

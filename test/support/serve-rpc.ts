@@ -1,5 +1,5 @@
 /** A cleartext HTTP/2 server around a ConnectRouter, for tests that talk to a service over a real connection. */
-import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
@@ -13,11 +13,22 @@ export interface RpcServer extends AsyncDisposable {
   stop(reason: unknown): void;
 }
 
+/** Takes a stream over from the Connect adapter; answers false for one that it leaves there. */
+export type TakeStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
+
 /** Serves `routes` on a free loopback port until it is disposed. */
-export async function serveRpc(routes: (router: ConnectRouter) => void): Promise<RpcServer> {
+export async function serveRpc(
+  routes: (router: ConnectRouter) => void,
+  takeStream: TakeStream = () => false,
+): Promise<RpcServer> {
   const stopping = new AbortController();
-  const server = createServer(connectNodeAdapter({ routes, shutdownSignal: stopping.signal, acceptCompression: [] }));
-  server.on("stream", (stream: ServerHttp2Stream) => endWithResponse(stream, 50));
+  const inner = createServer(connectNodeAdapter({ routes, shutdownSignal: stopping.signal, acceptCompression: [] }));
+  const server = createServer();
+  server.on("stream", (stream: ServerHttp2Stream, headers, ...rest) => {
+    if (takeStream(stream, headers)) return;
+    endWithResponse(stream, 50);
+    inner.emit("stream", stream, headers, ...rest);
+  });
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => {
     sessions.add(session);

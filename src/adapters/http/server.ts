@@ -12,7 +12,9 @@ import type { Clock, Log } from "../../contract/runtime.ts";
 import { TransportError } from "../../contract/errors.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { endWithResponse } from "./half-open.ts";
+import type { Discovery } from "../rpc/discovery-server.ts";
 import { isPlainGrpcProcess, serveProcessStream } from "./process-stream.ts";
+import { isPlainGrpcWatch, serveWatchStream } from "./watch-stream.ts";
 
 /** HTTP/2 windows of each stream and connection; raising one alone does almost nothing. */
 const streamWindowBytes = 256 * 1024;
@@ -31,6 +33,8 @@ export interface GrpcServerOptions {
   readonly port: number;
   readonly tls: TlsFiles | null;
   readonly hub: Hub;
+  /** Whose watches have the fast path. Default: the Connect adapter serves them, as all else of discovery. */
+  readonly discovery?: Discovery | null;
   readonly maxReceiveBytes: number;
   /** What the Connect adapter serves. */
   readonly handler: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
@@ -62,9 +66,12 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     session.once("close", () => sessions.delete(session));
     session.on("error", (error) => options.log.debug("connection failed", { reason: error.message }));
   });
+  const { discovery, clock, maxReceiveBytes } = options;
+  const watches = discovery == null ? null : { discovery, clock, maxReceiveBytes };
   const deps = { hub: options.hub, clock: options.clock, maxReceiveBytes: options.maxReceiveBytes };
   server.on("stream", (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders) => {
     if (isPlainGrpcProcess(headers)) serveProcessStream(stream, headers, deps);
+    else if (isPlainGrpcWatch(headers) && watches !== null) serveWatchStream(stream, headers, watches);
     else {
       endWithResponse(stream);
       inner.emit("stream", stream, headers, flags, rawHeaders);

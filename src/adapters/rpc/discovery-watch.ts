@@ -10,12 +10,12 @@ import {
   type WatchBindingsResponse,
   WatchBindingsResponseSchema,
 } from "../../../gen/bobravoz/discovery/v1/discovery_pb.ts";
-import { TransportError } from "../../contract/errors.ts";
-import { type BindingSelector, checkedSelectors } from "../../control/selectors.ts";
-import type { VersionedBinding, Watch } from "../../control/snapshot.ts";
-import { Subscription, type Verdict } from "../../control/subscriptions.ts";
+import { checkedSelectors } from "../../control/selectors.ts";
+import type { VersionedBinding } from "../../control/snapshot.ts";
+import { Subscription } from "../../control/subscriptions.ts";
 import type { Discovery } from "./discovery-server.ts";
 import { Wake } from "./wake.ts";
+import { WatchSession } from "./watch-session.ts";
 
 /**
  * Serves one watch until the client ends it or the service closes. A client that only half-closes gets what is due
@@ -27,18 +27,33 @@ export async function* watchBindings(
   context: HandlerContext,
 ): AsyncGenerator<WatchBindingsResponse> {
   using wake = new Wake(context.signal, discovery.closing);
-  const session = new WatchSession(discovery, context, wake);
+  const session = new WatchSession(discovery, context, () => wake.ring());
   const toMessage = encoderOf(WatchBindingsResponseSchema, context);
+  let isEnded = false;
+  let failure: { readonly error: unknown } | null = null;
+  const read = async () => {
+    try {
+      for await (const request of requests) {
+        await session.take(request);
+        wake.ring();
+      }
+    } catch (error) {
+      failure = { error };
+    }
+    isEnded = true;
+    wake.ring();
+  };
   // Never rejects: its failure ends the loop below.
-  void session.read(requests);
+  void read();
+  const thrown = () => failure;
   try {
     for (;;) {
-      if (session.failure !== null) throw session.failure.error;
-      const delta = session.subscription.next();
+      const failed = thrown();
+      if (failed !== null) throw failed.error;
+      const delta = isEnded ? session.nextUnasked() : session.next();
       if (delta !== null) yield toMessage(delta.bindings, delta);
-      else if (!session.isEnded) await wake.wait();
-      else if (session.subscription.waiting) session.subscription.acceptAll();
-      else return;
+      else if (isEnded) return;
+      else await wake.wait();
     }
   } finally {
     session.close();
@@ -75,96 +90,6 @@ export async function* followBindings(
     }
   } finally {
     watch.stop();
-  }
-}
-
-/** What the requests of one watch have led to. */
-class WatchSession {
-  readonly subscription: Subscription<VersionedBinding>;
-  /** What ends the watch, once a request was not acceptable. */
-  failure: { readonly error: unknown } | null = null;
-  /** True after the client's last request. */
-  isEnded = false;
-  readonly #discovery: Discovery;
-  readonly #context: HandlerContext;
-  readonly #wake: Wake;
-  #watch: Watch | null = null;
-  #isClosed = false;
-  // A watch that names one step is its connector's; with it, the connector counts as alive (DECISIONS K-12).
-  #connectors = new Map<string, () => void>();
-
-  constructor(discovery: Discovery, context: HandlerContext, wake: Wake) {
-    this.#discovery = discovery;
-    this.#context = context;
-    this.#wake = wake;
-    this.subscription = new Subscription(discovery.snapshot);
-  }
-
-  async read(requests: AsyncIterable<WatchBindingsRequest>): Promise<void> {
-    try {
-      for await (const { message } of requests) {
-        if (message.case === "subscribe") {
-          await this.#subscribe(message.value.selectors, message.value.heldVersions);
-        } else if (this.#watch === null) {
-          throw new TransportError("InvalidRequest", "the first message of a watch must be subscribe");
-        } else if (message.case === "ack") {
-          this.#record(this.subscription.ack(message.value.nonce));
-        } else if (message.case === "nack") {
-          this.#record(this.subscription.nack(message.value.nonce, message.value.rejections));
-        } else {
-          throw new TransportError("InvalidRequest", "a message is none of subscribe, ack, nack");
-        }
-        this.#wake.ring();
-      }
-    } catch (error) {
-      this.failure = { error };
-    }
-    this.isEnded = true;
-    this.#wake.ring();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#watch?.stop();
-    for (const end of this.#connectors.values()) end();
-  }
-
-  async #subscribe(wanted: readonly BindingSelector[], held: Readonly<Record<string, string>>): Promise<void> {
-    const discovery = this.#discovery;
-    const selectors = checkedSelectors(wanted);
-    for (const selector of selectors) await discovery.authorize(this.#context, "read", selector);
-    // Before, everything that is only late would be told as removed.
-    if (!discovery.isSynced) {
-      using wake = new Wake(this.#context.signal, discovery.closing);
-      await whenSynced(discovery, wake);
-    }
-    if (this.#isClosed) return;
-    if (this.#watch === null) {
-      this.#watch = discovery.snapshot.watch(selectors, (keys) => {
-        for (const key of keys) this.subscription.touch(key);
-        this.#wake.ring();
-      });
-    } else {
-      this.#watch.select(selectors);
-    }
-    this.#record(this.subscription.subscribe(selectors, held));
-    const before = this.#connectors;
-    this.#connectors = new Map();
-    for (const selector of selectors) {
-      const { namespace, storyRun, step } = selector;
-      if (namespace === "" || storyRun === "" || step === "") continue;
-      const key = `${namespace}/${storyRun}/${step}`;
-      if (!this.#connectors.has(key)) this.#connectors.set(key, discovery.reports.watched(selector));
-    }
-    for (const end of before.values()) end();
-  }
-
-  #record(verdicts: readonly Verdict[]): void {
-    for (const verdict of verdicts) {
-      // A binding that is gone by now has no connector to keep facts of.
-      const binding = this.#discovery.snapshot.get(verdict.key);
-      if (binding !== undefined) this.#discovery.reports.verdict(binding, verdict);
-    }
   }
 }
 

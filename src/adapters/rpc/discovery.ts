@@ -9,8 +9,11 @@ import { Discovery, type DiscoveryDeps } from "./discovery-server.ts";
 import { followBindings, watchBindings } from "./discovery-watch.ts";
 import { toConnectError, withStatus } from "./status.ts";
 
-/** Adds the service. Every failure is one of `adapters/rpc/status.ts`, with its reason as metadata. */
-export function addDiscovery(router: ConnectRouter, deps: DiscoveryDeps): void {
+/**
+ * Adds the service. Every failure is one of `adapters/rpc/status.ts`, with its reason as metadata. Returns what the
+ * fast path of watches (`adapters/http/watch-stream.ts`) shares with it.
+ */
+export function addDiscovery(router: ConnectRouter, deps: DiscoveryDeps): Discovery {
   const discovery = new Discovery(deps);
   router.service(DiscoveryService, {
     getBinding: (request, context) =>
@@ -32,6 +35,7 @@ export function addDiscovery(router: ConnectRouter, deps: DiscoveryDeps): void {
     listBindings: (request, context) => withStatus(() => listBindings(discovery, request, context)),
     explainTopology: (request) => withStatus(() => explainTopology(request)),
   });
+  return discovery;
 }
 
 async function* streamWithStatus<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
