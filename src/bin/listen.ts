@@ -1,6 +1,5 @@
 /** Where a hub listens, and with which certificates: flags and variables, checked before anything is opened. */
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import type { TlsFiles } from "../adapters/http/server.ts";
 import { isTransportError, TransportError } from "../contract/errors.ts";
 import { isLoopback } from "../contract/loopback.ts";
@@ -14,15 +13,6 @@ export function parseAddress(flag: string, text: string): Address {
     throw new TransportError("Usage", `${flag} takes host:port, not ${JSON.stringify(text)}`);
   }
   return { host: match[1] || match[2] || "127.0.0.1", port };
-}
-
-/** `address`, or the same host with port 0 where the port is taken. */
-export function freeAddress(address: Address): Promise<Address> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve({ ...address, port: 0 }));
-    probe.listen(address.port, address.host, () => probe.close(() => resolve(address)));
-  });
 }
 
 /**

@@ -11,7 +11,7 @@ import { readHubConfig } from "../contract/hub-config.ts";
 import { annotations, defaultHubPort } from "../contract/names.ts";
 import type { Decisions } from "../control/decisions.ts";
 import { type Io, isColored } from "./io.ts";
-import { freeAddress, parseAddress, readTls } from "./listen.ts";
+import { parseAddress, readTls } from "./listen.ts";
 import { edgesOf } from "./local-edges.ts";
 import { localSpec, refuseLocally } from "./local-engrams.ts";
 import { localLogLine } from "./local-log.ts";
@@ -20,7 +20,7 @@ import { readOptions } from "./options.ts";
 import { startView, type View } from "./view/live.ts";
 
 /** The HTTP/1.1 port; where it is taken and no flag asks for it, a free one serves as well. */
-const defaultAdmin = { host: "127.0.0.1", port: 8081 };
+const defaultAdmin = { host: "127.0.0.1", port: 8081, elseFree: true };
 
 /** How long a hub that stops waits for its streams to take what waits for them. */
 const drainLimitMs = 2_000;
@@ -36,7 +36,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const listen = parseAddress("--listen", String(values["listen"] ?? `127.0.0.1:${defaultHubPort}`));
   const tls = await readTls(io.env, listen.host);
   const admin = values["health-listen"] === undefined
-    ? await freeAddress(defaultAdmin)
+    ? defaultAdmin
     : parseAddress("--health-listen", String(values["health-listen"]));
   const { config } = readHubConfig((name) => io.env[name]);
   const clock = systemClock;

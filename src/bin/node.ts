@@ -14,6 +14,7 @@ import { file_transport_v1_hub, HubService } from "../../gen/transport/v1/hub_pb
 import { addDiscovery } from "../adapters/rpc/discovery.ts";
 import { addHealth, Health } from "../adapters/rpc/health.ts";
 import { addReflection } from "../adapters/rpc/reflection.ts";
+import type { AdminOptions } from "../adapters/http/admin.ts";
 import type { TlsFiles } from "../adapters/http/server.ts";
 import { TransportError } from "../contract/errors.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
@@ -35,7 +36,7 @@ export interface NodeOptions {
   readonly cluster: Cluster;
   readonly listen: Address;
   /** Null: no admin port. */
-  readonly admin: Address | null;
+  readonly admin: Pick<AdminOptions, "host" | "port" | "elseFree"> | null;
   readonly tls: TlsFiles | null;
   /** What bindings say of this hub; null: the address that it listens on. */
   readonly advertised: string | null;

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import process from "node:process";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
+import { type AdminOptions, type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
 import { type GrpcServer, listenGrpc, type TlsFiles } from "../adapters/http/server.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
@@ -18,7 +18,7 @@ import { version } from "./version-text.ts";
 export interface ServeOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Null: no admin port. */
-  readonly admin: { readonly host: string; readonly port: number } | null;
+  readonly admin: Pick<AdminOptions, "host" | "port" | "elseFree"> | null;
   readonly tls: TlsFiles | null;
   readonly config: HubConfig;
   readonly plans: PlanSource;

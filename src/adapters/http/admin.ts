@@ -1,13 +1,15 @@
 /** The HTTP/1.1 port: `/healthz`, `/readyz`, `/metrics` (control-plane O-32, C-103). */
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
-import { TransportError } from "../../contract/errors.ts";
+import { isTransportError, TransportError } from "../../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 
 export interface AdminOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Takes a free port where `port` is in use. Default: that is an error. */
+  readonly elseFree?: boolean;
   /** What is not ready yet, in words; empty when all is. */
   readonly missing: () => readonly string[];
   readonly metrics: Metrics;
@@ -26,16 +28,9 @@ export async function listenAdmin(options: AdminOptions): Promise<AdminServer> {
       response.end(request.method === "HEAD" ? "" : body);
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const where = `${options.host}:${options.port}`;
-      const reason = error.code === "EADDRINUSE" ? "PortInUse" : "InvalidConfiguration";
-      const text = error.code === "EADDRINUSE"
-        ? `address ${where} is in use`
-        : `cannot listen on ${where}: ${error.message}`;
-      reject(new TransportError(reason, text, {}, { cause: error }));
-    });
-    server.listen(options.port, options.host, resolve);
+  await listen(server, options.host, options.port).catch((error: unknown) => {
+    if (options.elseFree && isTransportError(error, "PortInUse")) return listen(server, options.host, 0);
+    throw error;
   });
   return {
     address: `${options.host}:${(server.address() as AddressInfo).port}`,
@@ -45,6 +40,22 @@ export async function listenAdmin(options: AdminOptions): Promise<AdminServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+function listen(server: http.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) => {
+      const where = `${host}:${port}`;
+      const isTaken = error.code === "EADDRINUSE";
+      const text = isTaken ? `address ${where} is in use` : `cannot listen on ${where}: ${error.message}`;
+      reject(new TransportError(isTaken ? "PortInUse" : "InvalidConfiguration", text, {}, { cause: error }));
+    };
+    server.once("error", failed);
+    server.listen(port, host, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
 }
 
 async function answer(url: string, options: AdminOptions): Promise<[number, string, string]> {
