@@ -92,18 +92,22 @@ function settle(
     { settings: transport.spec.defaultSettings, streaming: transport.spec.streaming, paths: paths.transport },
     { settings: entry.settings, streaming: entry.streaming, paths: paths.story },
   ] as const;
-  let merged: string | null = null;
-  let settings: EffectiveSettings | null = null;
-  let settingsFault: TransportError | null = null;
-  try {
-    merged = mergePublished(...sources);
-    settings = effectiveSettings(...sources);
-  } catch (error) {
-    if (!isTransportError(error)) throw error;
-    settingsFault = error;
-  }
+  const [merged, mergeFault] = attempt(() => mergePublished(...sources));
+  // names every value that is not valid, where the merge stops at the first
+  const [settings, valueFault] = attempt(() => effectiveSettings(...sources));
+  const settingsFault = valueFault ?? mergeFault;
   const override = routingOverride(merged === null ? undefined : JSON.parse(merged) as JsonObject);
   return { merged, settings, override, settingsFault };
+}
+
+/** The result, or why there is none. */
+function attempt<T>(make: () => T): [T, null] | [null, TransportError] {
+  try {
+    return [make(), null];
+  } catch (error) {
+    if (!isTransportError(error)) throw error;
+    return [null, error];
+  }
 }
 
 /** Where the settings of a transport stand: in the Story's entry and in the Transport object. */
