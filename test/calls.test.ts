@@ -85,7 +85,11 @@ it("the bobravoz commands of README that end by themselves work as they stand", 
   for (const line of found.map((each) => each.replace(/\s*#.*$/, ""))) {
     const [, subcommand = "", ...args] = line.split(/\s+/);
     if (subcommand === "send" || subcommand === "recv") continue; // they run until they are stopped
-    const command = new Command([subcommand, ...args, ...subcommand === "bindings" ? ["--discovery", local.address] : []]);
+    const command = new Command([
+      subcommand,
+      ...args,
+      ...subcommand === "bindings" ? ["--discovery", local.address] : [],
+    ]);
     assert.is(await within(10_000, line, command.done), 0, `${line}\n${command.err}`);
     assert.ok(command.out.length > 0, line);
   }
