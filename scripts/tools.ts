@@ -2,9 +2,17 @@
 // client into the cache folder. What stands there already is left as it is.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { type GoProgram, toolFolder, type ToolName, toolPath, tools } from "../test/support/tools.ts";
+import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import {
+  type GoProgram,
+  type OwnProgram,
+  root,
+  toolFolder,
+  type ToolName,
+  toolPath,
+  tools,
+} from "../test/support/tools.ts";
 
 /** Most of a build is the download of what it needs; one that hangs is a failure. */
 const buildDeadlineMs = 600_000;
@@ -14,24 +22,37 @@ function build(name: ToolName): boolean {
   const folder = toolFolder(name);
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
-  const program: GoProgram = tools[name];
-  const run = (...args: string[]) => {
-    const result = spawnSync("go", args, {
+  const program: GoProgram | OwnProgram = tools[name];
+  const command = (command: string, ...args: string[]) => {
+    const result = spawnSync(command, args, {
       cwd: partial,
-      env: { ...process.env, GOBIN: partial, CGO_ENABLED: "0" },
+      env: { ...process.env, GOBIN: partial, CGO_ENABLED: "0", PATH: `${partial}${delimiter}${process.env["PATH"]}` },
       stdio: ["ignore", "inherit", "pipe"],
       encoding: "utf8",
       timeout: buildDeadlineMs,
     });
     if (result.status === 0) return true;
     console.error(result.stderr);
-    console.error(`${name}: ${result.error?.message ?? `go ${args[0]} ended with exit code ${result.status}`}`);
+    console.error(`${name}: ${result.error?.message ?? `${command} ${args[0]} ended with exit code ${result.status}`}`);
     return false;
   };
+  const run = (...args: string[]) => command("go", ...args);
+  const buildOwn = ({ source, plugins }: OwnProgram) => {
+    cpSync(join(root, source), partial, { recursive: true });
+    return plugins.every((plugin) => run("install", plugin)) &&
+      command(
+        join(root, "node_modules/.bin/buf"),
+        ...["generate", join(root, "proto"), "--template", "buf.gen.yaml"],
+        ...["--path", join(root, "proto/transport"), "-o", "."],
+      ) &&
+      run("build", "-trimpath", "-o", name, ".");
+  };
   // not `go install …@version`, which refuses a module without a go.mod of its own
-  const isBuilt = run("mod", "init", "tool") &&
+  const buildForeign = (program: GoProgram) =>
+    run("mod", "init", "tool") &&
     run("get", `${program.module}@${program.version}`, ...program.pins ?? []) &&
     run("install", "-trimpath", program.module);
+  const isBuilt = "source" in program ? buildOwn(program) : buildForeign(program);
   if (!isBuilt) {
     rmSync(partial, { recursive: true, force: true });
     return false;
@@ -44,13 +65,14 @@ function build(name: ToolName): boolean {
 
 let failed = 0;
 for (const name of Object.keys(tools) as ToolName[]) { // keys of a const table
-  const { module, version } = tools[name];
+  const program: GoProgram | OwnProgram = tools[name];
+  const what = "source" in program ? program.source : `${program.module}@${program.version}`;
   const path = toolPath(name);
   if (path !== null) {
-    console.log(`${name}: there (${module}@${version})`);
+    console.log(`${name}: there (${what})`);
     continue;
   }
-  console.log(`${name}: building ${module}@${version}`);
+  console.log(`${name}: building ${what}`);
   const started = performance.now();
   if (build(name)) {
     const seconds = ((performance.now() - started) / 1000).toFixed(0);

@@ -1,7 +1,8 @@
 // Programs from elsewhere that some tests use as a second opinion. They are built into a cache folder by
 // `npm run tools`; a test whose program is not there is left out, and the runner says so at its end.
 
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Test } from "uvu";
@@ -13,7 +14,19 @@ export type GoProgram = {
   readonly pins?: readonly string[];
 };
 
-/** Name of the binary → the Go package that builds it, at an exact version. */
+/** A Go program of ours, with stubs of grpc-go that are generated from `proto/` when it is built. */
+export type OwnProgram = {
+  /** Folder of its module, from the root. */
+  readonly source: string;
+  /** Digest of its sources and of `proto/transport`. */
+  readonly version: string;
+  /** Plugins of protoc that generate its stubs. */
+  readonly plugins: readonly string[];
+};
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Name of the binary → what builds it, at an exact version. */
 export const tools = {
   connectconformance: { module: "connectrpc.com/conformance/cmd/connectconformance", version: "v1.0.7" },
   grpcurl: { module: "github.com/fullstorydev/grpcurl/cmd/grpcurl", version: "v1.9.4" },
@@ -22,11 +35,27 @@ export const tools = {
     version: "v2.2.1+incompatible",
     pins: ["github.com/fatih/color@v1.19.0", "github.com/spf13/cobra@v1.10.2", "golang.org/x/net@v0.62.0"],
   },
-} as const satisfies Record<string, GoProgram>;
+  interop: {
+    source: "test/interop/go",
+    version: digestOf("test/interop/go", "proto/transport/v1"),
+    plugins: [
+      "google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11",
+      "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0",
+    ],
+  },
+} as const satisfies Record<string, GoProgram | OwnProgram>;
 
 export type ToolName = keyof typeof tools;
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+function digestOf(...folders: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const folder of folders) {
+    for (const file of readdirSync(join(root, folder)).sort()) {
+      hash.update(`${file}\0`).update(readFileSync(join(root, folder, file))).update("\0");
+    }
+  }
+  return hash.digest("hex").slice(0, 12);
+}
 
 /** Folder of one program; a new version has a new one. BOBRAVOZ_CACHE moves them all, default .cache. */
 export function toolFolder(name: ToolName): string {
