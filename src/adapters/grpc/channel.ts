@@ -6,9 +6,9 @@ import type { ClientHttp2Session } from "node:http2";
 import { isTransportError, TransportError } from "../../contract/errors.ts";
 import type { CallOptions, CallStatus, ClientStream, ClientStreamEvents } from "./call.ts";
 import { ClientCall, type ClientCallDeps } from "./client-call.ts";
-import { grpcCodes } from "./codes.ts";
 import { dial, keepAlive } from "./dial.ts";
 import type { ChannelOptions } from "./options.ts";
+import { expectOne } from "./unary.ts";
 
 const defaultMaxReceiveBytes = 10 * 1024 * 1024;
 
@@ -79,23 +79,10 @@ export class GrpcChannel {
    */
   unary(path: string, message: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      let response: Uint8Array | null = null;
-      let count = 0;
-      const call = this.stream(path, options, {
-        message(bytes, start, end) {
-          response = bytes.subarray(start, end);
-          count++;
-          return true;
-        },
-        end(status) {
-          if (status.code !== grpcCodes.Ok) reject(toTransportError(status));
-          else if (response !== null && count === 1) resolve(response);
-          else {
-            const text = `${path} answered ${count} messages instead of one`;
-            reject(new TransportError("PeerFailed", text, {}, { cause: { ...status, code: grpcCodes.Unimplemented } }));
-          }
-        },
-      });
+      const events = expectOne(({ message, status }) =>
+        message === null ? reject(toTransportError(status)) : resolve(message)
+      );
+      const call = this.stream(path, options, events);
       call.write(message);
       call.halfClose();
     });

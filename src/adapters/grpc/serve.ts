@@ -9,6 +9,7 @@ import type { Method, Methods, ServerStream, ServerStreamEvents } from "./call.t
 import { grpcCodes } from "./codes.ts";
 import { ServerCall, type ServerCallDeps } from "./server-call.ts";
 import { outcomeOf } from "./status.ts";
+import { takeOne } from "./unary.ts";
 
 export interface ServeDeps extends ServerCallDeps {
   readonly log: Log;
@@ -40,26 +41,16 @@ export function serveGrpc(stream: ServerHttp2Stream, headers: IncomingHttpHeader
 
 function openUnary(stream: ServerStream, method: Method & { kind: "unary" }, log: Log): ServerStreamEvents {
   const abort = new AbortController();
-  let request: Uint8Array | null = null;
-  let count = 0;
+  const answer = async (request: Uint8Array) => {
+    try {
+      stream.write(await method.handle(request, stream, abort.signal));
+      stream.end(null);
+    } catch (error) {
+      endWith(stream, error, log);
+    }
+  };
   return {
-    message(bytes, start, end) {
-      request = bytes.subarray(start, end);
-      if (++count > 1) stream.end(new TransportError("InvalidRequest", `${stream.path} takes one message, not more`));
-      return true;
-    },
-    async halfClosed() {
-      if (request === null) {
-        stream.end(new TransportError("InvalidRequest", `${stream.path} takes one message, none came`));
-        return;
-      }
-      try {
-        stream.write(await method.handle(request, stream, abort.signal));
-        stream.end(null);
-      } catch (error) {
-        endWith(stream, error, log);
-      }
-    },
+    ...takeOne(stream, (request) => void answer(request)),
     closed(isReset) {
       if (isReset) abort.abort(new TransportError("Aborted", "nobody waits for the response any more"));
     },

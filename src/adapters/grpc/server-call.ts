@@ -4,6 +4,7 @@ import { type Reason, TransportError } from "../../contract/errors.ts";
 import type { Clock, Timer } from "../../contract/runtime.ts";
 import type { FrameFault } from "../http/frame-reader.ts";
 import type { Metadata, Outcome, ServerStream, ServerStreamEvents } from "./call.ts";
+import { grpcCodes } from "./codes.ts";
 import { MessageIo, type MessageIoOwner } from "./message-io.ts";
 import { endWithoutMessages, endWithTrailers, responseHeaders } from "./server-end.ts";
 import { parseGrpcTimeout, readMetadata, statusTrailers } from "./status.ts";
@@ -89,8 +90,10 @@ export class ServerCall implements ServerStream, MessageIoOwner {
   }
 
   fault(fault: FrameFault, length: number): void {
-    if (fault === "compressed") this.#fail("InvalidPacket", "compressed message without grpc-encoding");
-    else {
+    if (fault === "compressed") {
+      // Internal, as gRPC says (doc/compression.md); with grpc-encoding the call had been refused before
+      this.#end({ code: grpcCodes.Internal, message: "compressed message without grpc-encoding" }, undefined, true);
+    } else {
       const text = `message of ${length} bytes is over the limit of ${this.#deps.maxReceiveBytes} bytes`;
       this.#fail("PacketTooLarge", text);
     }
@@ -121,6 +124,7 @@ export class ServerCall implements ServerStream, MessageIoOwner {
     if (stream.destroyed) return;
     const status = statusTrailers(outcome);
     if (!this.#hasResponded && status["grpc-status"] !== "0") {
+      this.#hasResponded = true;
       endWithoutMessages(stream, { ...trailers, ...status }, this.#deps.clock);
       return;
     }
