@@ -3,7 +3,7 @@
  * the fast path, with messages that the Connect adapter decoded.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import {
   HubService,
   type ProcessRequest,
@@ -11,7 +11,7 @@ import {
   type ProcessResponse,
   ProcessResponseSchema,
 } from "../../../gen/transport/v1/hub_pb.ts";
-import type { TransportError } from "../../contract/errors.ts";
+import { TransportError } from "../../contract/errors.ts";
 import { field, join } from "../../delivery/encode.ts";
 import type { Packet } from "../../delivery/packet.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -42,7 +42,8 @@ async function* process(
   port.session = session;
   const aborted = () => hub.close(session, null);
   context.signal.addEventListener("abort", aborted);
-  const reading = receiveAll(requests, session, port);
+  // ends with the request stream, which the peer may leave open after the response is complete: nobody waits for it
+  void receiveAll(requests, session, port);
   try {
     session.writable();
     yield* port.responses();
@@ -50,7 +51,6 @@ async function* process(
   } finally {
     context.signal.removeEventListener("abort", aborted);
     hub.close(session, null);
-    await reading;
   }
 }
 
@@ -65,10 +65,18 @@ async function receiveAll(requests: AsyncIterable<ProcessRequest>, session: Sess
       if (session.isOver) return;
     }
     session.halfClosed();
-  } catch {
-    // the request stream broke: its cause is the peer's, and the response side ends with it
-    session.end(null);
+  } catch (error) {
+    session.end(requestFault(error));
   }
+}
+
+/** Why a request stream broke, in our reasons; null where the peer has left, and the response side ends with it. */
+function requestFault(error: unknown): TransportError | null {
+  const { code, rawMessage } = ConnectError.from(error);
+  if (code === Code.InvalidArgument) {
+    return new TransportError("InvalidPacket", `transport process request invalid: ${rawMessage}`);
+  }
+  return code === Code.ResourceExhausted ? new TransportError("PacketTooLarge", rawMessage) : null;
 }
 
 class QueuePort implements StreamPort {
