@@ -15,6 +15,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { delimiter, dirname, join, sep } from "node:path";
@@ -27,6 +28,9 @@ const lockFolder = join(root, ".cache", "setup.lock");
 
 /** How long a second script waits for the install of a first one. */
 const lockWaitMs = 600_000;
+
+/** How long a lock may lack its owner's number. */
+const lockUnsignedMs = 5_000;
 
 function wantedStamp() {
   const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
@@ -54,6 +58,18 @@ function sleep(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+/** Whether the owner of the lock is gone: its process is, or it never came to write its number. */
+function isAbandoned() {
+  try {
+    const owner = Number(readFileSync(join(lockFolder, "pid"), "utf8"));
+    if (owner > 0) return !isAlive(owner);
+  } catch {
+    // between its two steps, or just given back
+  }
+  const made = statSync(lockFolder, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+  return Date.now() - made > lockUnsignedMs;
+}
+
 /** Two scripts started at once in a new clone: the second waits, and then finds the folder fresh. */
 function lock() {
   mkdirSync(dirname(lockFolder), { recursive: true });
@@ -66,15 +82,9 @@ function lock() {
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    let owner = 0;
-    try {
-      owner = Number(readFileSync(join(lockFolder, "pid"), "utf8"));
-    } catch {
-      // the owner is between its two steps, or just left
-    }
-    if (owner > 0 && !isAlive(owner)) rmSync(lockFolder, { recursive: true, force: true });
+    if (isAbandoned()) rmSync(lockFolder, { recursive: true, force: true });
     else if (Date.now() > giveUp) {
-      throw new Error(`${lockFolder} is held by process ${owner}; remove the folder if no install is running`);
+      throw new Error(`${lockFolder} is still held; remove the folder if no install is running`);
     }
     sleep(200);
   }
