@@ -18,6 +18,9 @@ export interface DiscoveryFigures {
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
   readonly ackMaxMs: number;
+  /** The same from the moment at which all runs that the edit touches are decided. */
+  readonly toldP50Ms: number;
+  readonly toldP99Ms: number;
   /** Of that, until the last run is decided (median of the edits). */
   readonly decidedMs: number;
   /** Processor time of the server for each edit, with the status writes that follow from it. */
@@ -57,6 +60,7 @@ async function measure(server: ChildProcess): Promise<DiscoveryFigures> {
   const first = await group.open();
   const watched = await ask(server, { do: "measure" }, "measure");
   const ackMs: number[] = [];
+  const toldMs: number[] = [];
   const decidedMs: number[] = [];
   // The first two edits warm up the machine code, which a hub that has been up for a minute has.
   let warm = watched;
@@ -65,6 +69,7 @@ async function measure(server: ChildProcess): Promise<DiscoveryFigures> {
     const answer = await ask(server, { do: "edit", story: (round + 1) % scale.stories, round: round + 2 }, "edit");
     if (round < 1) continue;
     ackMs.push(...answer.ackMs);
+    toldMs.push(...answer.ackMs.map((ms) => ms - answer.decidedMs));
     decidedMs.push(answer.decidedMs);
   }
   const after = await ask(server, { do: "measure" }, "measure");
@@ -72,6 +77,7 @@ async function measure(server: ChildProcess): Promise<DiscoveryFigures> {
   const again = await group.open();
   await group.close();
   ackMs.sort((a, b) => a - b);
+  toldMs.sort((a, b) => a - b);
   decidedMs.sort((a, b) => a - b);
   const figures: DiscoveryFigures = {
     watchers,
@@ -81,6 +87,8 @@ async function measure(server: ChildProcess): Promise<DiscoveryFigures> {
     ackP50Ms: quantile(ackMs, 0.5),
     ackP99Ms: quantile(ackMs, 0.99),
     ackMaxMs: ackMs.at(-1)!,
+    toldP50Ms: quantile(toldMs, 0.5),
+    toldP99Ms: quantile(toldMs, 0.99),
     decidedMs: quantile(decidedMs, 0.5),
     cpuMsPerEdit: (after.cpuMs - warm.cpuMs) / edits,
     reconnectBindings: again.bindings,
@@ -142,7 +150,8 @@ function print(figures: DiscoveryFigures): void {
   console.log(
     `discovery: ${figures.watchers} watchers of ${figures.bindings} bindings, ` +
       `${figures.edits} edits that change ${figures.changedPerEdit} each
-  change to ACK    p50 ${ms(figures.ackP50Ms)}, p99 ${ms(figures.ackP99Ms)}, max ${ms(figures.ackMaxMs)} ` +
+  change to ACK    p50 ${ms(figures.ackP50Ms)}, p99 ${ms(figures.ackP99Ms)}, max ${ms(figures.ackMaxMs)}
+  decision to ACK  p50 ${ms(figures.toldP50Ms)}, p99 ${ms(figures.toldP99Ms)} ` +
       `(all runs decided after ${ms(figures.decidedMs)})
   server CPU       ${ms(figures.cpuMsPerEdit)} per edit
   server RSS       ${mb(figures.rssBytesBefore)} with no watcher, ${mb(figures.rssBytesWatched)} with all, ` +

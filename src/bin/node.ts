@@ -11,6 +11,7 @@ import {
 } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { file_grpc_health_v1_health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { file_transport_v1_hub, HubService } from "../../gen/transport/v1/hub_pb.ts";
+import { paced } from "../adapters/pace.ts";
 import { addDiscovery } from "../adapters/rpc/discovery.ts";
 import { addHealth, Health } from "../adapters/rpc/health.ts";
 import { addReflection } from "../adapters/rpc/reflection.ts";
@@ -70,7 +71,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     clock,
     log,
     bindings: "create",
-    breathe: () => new Promise((resolve) => setImmediate(resolve)),
+    breathe: paced(1),
     decide: {
       ...options.decide,
       hubEndpoint: () => address,

@@ -1,6 +1,6 @@
 /** A binding's description as the message of the discovery API. */
-import { create } from "@bufbuild/protobuf";
-import { type Binding, BindingSchema, BindingState, EdgeMode } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type BindingSchema, BindingState, EdgeMode } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import type { BindingDescription, BindingEdge, BindingState as State } from "../topology/binding.ts";
 import type { EdgeDecision } from "../topology/decide.ts";
 
@@ -17,9 +17,9 @@ export const edgeModes = { hub: EdgeMode.HUB, p2p: EdgeMode.P2P } as const satis
   EdgeMode
 >;
 
-/** The description as a message whose version is still empty. */
-export function toBindingMessage(description: BindingDescription): Binding {
-  return create(BindingSchema, {
+/** The fields of the message but its version. */
+export function bindingFields(description: BindingDescription): MessageInitShape<typeof BindingSchema> {
+  return {
     name: description.name,
     namespace: description.namespace,
     storyRun: description.storyRun,
@@ -47,7 +47,7 @@ export function toBindingMessage(description: BindingDescription): Binding {
     lanes: [...description.lanes],
     protocolVersion: description.protocolVersion,
     transportBinding: description.transportBinding,
-  });
+  };
 }
 
 /** The fields of an edge message, without its peer. */

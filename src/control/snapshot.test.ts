@@ -1,7 +1,9 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
+import type { BindingDescription } from "../topology/binding.ts";
 import { decided, describe, FakeDecisions } from "../../test/support/fake-decisions.ts";
-import { BindingSnapshot, encode } from "./snapshot.ts";
+import { BindingSnapshot } from "./snapshot.ts";
+import { BindingEncoder } from "./versioned-binding.ts";
 
 const test = suite("binding snapshot");
 const everything = { namespace: "", storyRun: "", step: "" };
@@ -24,6 +26,7 @@ function bed(schedule?: (run: () => void) => void) {
 const keys = (bindings: Iterable<{ key: string }>) => [...bindings].map(({ key }) => key).sort();
 
 test("a version is the digest of the content, equal on every replica, and stands in the message", () => {
+  const encode = (description: BindingDescription) => new BindingEncoder().encode(description);
   const one = encode(describe("demo", "voice-7", "vad"));
   const other = encode({ ...describe("demo", "voice-7", "vad") });
   assert.is(one.version, other.version);
@@ -32,6 +35,12 @@ test("a version is the digest of the content, equal on every replica, and stands
   assert.is(one.key, "demo/voice-7-vad-transport");
   const changed = encode(describe("demo", "voice-7", "vad", { hubEndpoint: "127.0.0.1:9001" }));
   assert.is.not(changed.version, one.version);
+  for (const field of ["mergedSettings", "effectiveSettings", "transportBinding"] as const) {
+    const other = encode(describe("demo", "voice-7", "vad", { [field]: "ä…" }));
+    assert.is.not(other.version, one.version);
+    assert.is(other.message()[field], "ä…");
+    assert.is(encode(describe("demo", "voice-7", "vad", { [field]: "" })).message()[field], "");
+  }
 });
 
 test("selectors find by any of their fields", () => {

@@ -7,25 +7,11 @@
  *
  * A binding whose content is the same keeps its entry and its version, so that an edit touches only what it changes.
  */
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { WireType } from "@bufbuild/protobuf/wire";
-import { type Binding, BindingSchema } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
-import { digest } from "../contract/digest.ts";
 import type { BindingDescription } from "../topology/binding.ts";
-import { toBindingMessage } from "./binding-message.ts";
 import type { Decisions } from "./decisions.ts";
 import { type BindingSelector, selects, topicOf, topicsOf } from "./selectors.ts";
-import type { BindingSource, Versioned } from "./subscriptions.ts";
-
-/** A binding in one version; immutable, and the same object as long as its content is. */
-export interface VersionedBinding extends Versioned {
-  /** Name of the TransportBinding. */
-  readonly name: string;
-  /** The encoded `Binding` behind its length, as it stands in a field; shared by all who send it. */
-  readonly field: Uint8Array;
-  /** The `Binding`, decoded anew at each call. */
-  message(): Binding;
-}
+import type { BindingSource } from "./subscriptions.ts";
+import { BindingEncoder, type VersionedBinding } from "./versioned-binding.ts";
 
 /** How to stop or change a watch. */
 export interface Watch {
@@ -59,6 +45,7 @@ export class BindingSnapshot implements BindingSource<VersionedBinding> {
   readonly #batch: number;
   readonly #stop: () => void;
   readonly #runs = new Map<string, Run>();
+  readonly #encoder = new BindingEncoder();
   readonly #byKey = new Map<string, VersionedBinding>();
   readonly #topics = new Map<string, Set<Watcher>>();
   readonly #waiters = new Map<string, Set<() => void>>();
@@ -196,7 +183,7 @@ export class BindingSnapshot implements BindingSource<VersionedBinding> {
         continue;
       }
       encoded += 1;
-      const fresh = encode(description);
+      const fresh = this.#encoder.encode(description);
       const same = known?.binding.key === fresh.key && known.binding.version === fresh.version;
       after.set(description.step, { description, binding: same ? known.binding : fresh });
     }
@@ -226,42 +213,6 @@ export class BindingSnapshot implements BindingSource<VersionedBinding> {
       }
     }
   }
-}
-
-/**
- * Encodes a description once. The version is the digest of the message without it; it follows the other fields, since
- * the order of fields means nothing and a second encoding costs as much as all the rest.
- */
-export function encode(description: BindingDescription): VersionedBinding {
-  const content = toBinary(BindingSchema, toBindingMessage(description));
-  const version = digest(content);
-  const length = content.length + 2 + version.length;
-  const field = new Uint8Array(varintBytes(length) + length);
-  let at = 0;
-  for (let rest = length; at < field.length - length; rest >>>= 7) {
-    field[at++] = rest > 0x7f ? rest & 0x7f | 0x80 : rest;
-  }
-  field.set(content, at);
-  at += content.length;
-  field[at++] = BindingSchema.field.version.number << 3 | WireType.LengthDelimited;
-  field[at++] = version.length;
-  for (let index = 0; index < version.length; index++) field[at++] = version.charCodeAt(index);
-  const { name, namespace, storyRun, step } = description;
-  return {
-    key: `${namespace}/${name}`,
-    version,
-    bytes: field.length,
-    name,
-    namespace,
-    storyRun,
-    step,
-    field,
-    message: () => fromBinary(BindingSchema, field.subarray(field.length - length)),
-  };
-}
-
-function varintBytes(value: number): number {
-  return value < 0x80 ? 1 : 1 + varintBytes(value >>> 7);
 }
 
 function runKey(namespace: string, storyRun: string): string {

@@ -68,8 +68,10 @@ export interface BindingDescription {
   /** The exact value of `BUBU_TRANSPORT_BINDING`. */
   readonly transportBinding: string;
 
-  /** What only the object carries: the published decision, full codecs, and names of neighbours. */
+  /** What only the object carries: the published decision, settings, full codecs, and names of neighbours. */
   readonly decision: StepDecision;
+  /** `mergedSettings` as an object, one for all bindings of the run's transport. */
+  readonly rawSettings: JsonObject;
   readonly media: Media;
   readonly stepRun: string;
   readonly runUid: string;
@@ -109,11 +111,18 @@ export function describeBindings(
     const listener = input.presence?.(step).listener;
     return { ...edge, peer: { step, endpoint: listener?.endpoint ?? "", serverName: listener?.serverName ?? "" } };
   };
+  // The steps of a run share a few transports, and texts are what a description costs.
+  const texts = new Map<StepTransport, SettingsTexts>();
+  const textsOf = (transport: StepTransport): SettingsTexts => {
+    let found = texts.get(transport);
+    if (found === undefined) texts.set(transport, found = settingsTexts(transport));
+    return found;
+  };
   return topology.steps.flatMap((decision) => {
     const { step } = decision;
     const transport = topology.transports.get(step);
     if (decision.binding === "" || transport === undefined || transport.merged === null) return [];
-    return [describe(input, decision, transport, options, {
+    return [describe(input, decision, transport, textsOf(transport), options, {
       engram: nodes.get(step)?.ref?.name ?? "",
       upstreams: (inbound.get(step) ?? []).map((edge) => withPeer(edge, edge.from)),
       downstreams: (outbound.get(step) ?? []).map((edge) => withPeer(edge, edge.to)),
@@ -125,12 +134,12 @@ function describe(
   input: TopologyInput,
   decision: StepDecision,
   transport: StepTransport,
+  { merged, rawSettings, effective }: SettingsTexts,
   options: BindingOptions,
   neighbours: Pick<BindingDescription, "engram" | "upstreams" | "downstreams">,
 ): BindingDescription {
   const { story, storyRun, namespace, clusterDomain } = input;
   const { step } = decision;
-  const merged = transport.merged ?? "";
   const media = mediaOf(transport.transport.spec);
   const isHubUp = options.hubReady ?? true;
   const draft: BindingDescription = {
@@ -152,7 +161,7 @@ function describe(
     connectorEndpoint: options.connectorEndpoint?.(step) ?? `127.0.0.1:${defaultGrpcPort}`,
     serverName: options.peerTls ? stepServerName(storyRun, step, namespace, clusterDomain) : "",
     mergedSettings: merged,
-    effectiveSettings: transport.settings === null ? "" : settingsText(transport.settings),
+    effectiveSettings: effective,
     audioCodecs: filled(media.audio?.codecs?.map((codec) => codec.name)),
     videoCodecs: filled(media.video?.codecs?.map((codec) => codec.name)),
     binaryTypes: filled(media.binary?.mimeTypes),
@@ -160,6 +169,7 @@ function describe(
     protocolVersion,
     transportBinding: "",
     decision,
+    rawSettings,
     media,
     stepRun: stepRunName(storyRun, step),
     runUid: options.runUid ?? "",
@@ -167,6 +177,21 @@ function describe(
   const transportBinding = encodeBindingEnvelope(toTransportBinding(draft), merged);
   checkEnvelope(transportBinding, transport, { namespace, storyRun, story: draft.story, step, binding: draft.name });
   return { ...draft, transportBinding };
+}
+
+interface SettingsTexts {
+  readonly merged: string;
+  readonly rawSettings: JsonObject;
+  readonly effective: string;
+}
+
+function settingsTexts({ merged, settings }: StepTransport): SettingsTexts {
+  return {
+    merged: merged ?? "",
+    // The text is our own merge, which is always an object.
+    rawSettings: merged === null ? {} : JSON.parse(merged) as JsonObject,
+    effective: settings === null ? "" : settingsText(settings),
+  };
 }
 
 function filled(names: readonly string[] | undefined): readonly string[] {
@@ -186,7 +211,7 @@ export interface BindingOwner {
  * (control-plane B-02, X-04), with the published hosts as status. Only a StepRun becomes controller owner (C-049).
  */
 export function toTransportBinding(description: BindingDescription, owner?: BindingOwner): TransportBinding {
-  const { name, namespace, storyRun, step, decision, runUid, mergedSettings } = description;
+  const { name, namespace, storyRun, step, decision, runUid } = description;
   const { published, downstreams, upstreamHost, downstreamHost } = decision;
   return {
     kind: "TransportBinding",
@@ -212,8 +237,7 @@ export function toTransportBinding(description: BindingDescription, owner?: Bind
       driver: description.driver,
       ...description.media,
       connectorEndpoint: description.connectorEndpoint,
-      // The text is our own merge, which is always an object.
-      rawSettings: JSON.parse(mergedSettings) as JsonObject,
+      rawSettings: description.rawSettings,
     },
     status: {
       endpoint: description.hubEndpoint,

@@ -170,6 +170,7 @@ export function describe(
       peerUpstream: false,
       binding: name,
     },
+    rawSettings: JSON.parse(settings),
     media: {},
     stepRun: `${storyRun}-${step}`,
     runUid: "",

@@ -14,7 +14,7 @@ import {
 } from "../../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { TransportError } from "../../contract/errors.ts";
 import type { Clock, Timer } from "../../contract/runtime.ts";
-import type { VersionedBinding } from "../../control/snapshot.ts";
+import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import type { Delta } from "../../control/subscriptions.ts";
 import type { Discovery } from "../rpc/discovery-server.ts";
 import { reasonHeader, statusOf } from "../rpc/status.ts";

@@ -12,7 +12,7 @@ import {
 import { TransportError } from "../../contract/errors.ts";
 import type { EdgeCount } from "../../contract/traffic.ts";
 import { edgeModes } from "../../control/binding-message.ts";
-import type { VersionedBinding } from "../../control/snapshot.ts";
+import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import type { Discovery } from "./discovery-server.ts";
 
 type Counters = MessageInitShape<typeof EdgeCountersSchema> & { from: string; to: string; mode: EdgeMode };

@@ -11,7 +11,7 @@ import {
   WatchBindingsResponseSchema,
 } from "../../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { checkedSelectors } from "../../control/selectors.ts";
-import type { VersionedBinding } from "../../control/snapshot.ts";
+import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import { Subscription } from "../../control/subscriptions.ts";
 import type { Discovery } from "./discovery-server.ts";
 import { Wake } from "./wake.ts";

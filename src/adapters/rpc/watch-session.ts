@@ -3,8 +3,9 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { WatchBindingsRequest } from "../../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { TransportError } from "../../contract/errors.ts";
 import { type BindingSelector, checkedSelectors } from "../../control/selectors.ts";
-import type { VersionedBinding, Watch } from "../../control/snapshot.ts";
+import type { Watch } from "../../control/snapshot.ts";
 import { type Delta, Subscription, type Verdict } from "../../control/subscriptions.ts";
+import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import type { Discovery } from "./discovery-server.ts";
 
 /** What is known of who calls. */
