@@ -73,7 +73,9 @@ async function receiveAll(requests: AsyncIterable<ProcessRequest>, session: Sess
 /** Why a request stream broke, in our reasons; null where the peer has left, and the response side ends with it. */
 function requestFault(error: unknown): TransportError | null {
   const { code, rawMessage } = ConnectError.from(error);
-  if (code === Code.InvalidArgument) {
+  // Connect calls bytes that are not protobuf an internal error, which it marks by this text alone
+  const isGarbage = code === Code.Internal && rawMessage.startsWith("parse binary: ");
+  if (code === Code.InvalidArgument || isGarbage) {
     return new TransportError("InvalidPacket", `transport process request invalid: ${rawMessage}`);
   }
   return code === Code.ResourceExhausted ? new TransportError("PacketTooLarge", rawMessage) : null;

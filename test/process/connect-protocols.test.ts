@@ -1,0 +1,7 @@
+// The Connect protocol and gRPC-Web reach the same sessions through the Connect adapter.
+
+import { connectNode } from "./connect-client.ts";
+import { processSuite } from "./suite.ts";
+
+processSuite(connectNode("connect"));
+processSuite(connectNode("grpc-web"));
