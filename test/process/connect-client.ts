@@ -7,14 +7,14 @@ import {
   type ProcessResponse,
   type ProcessResponseSchema,
 } from "../../gen/transport/v1/hub_pb.ts";
+import { clientSessions } from "../../src/adapters/rpc/client-sessions.ts";
 import { reasonOf } from "../../src/adapters/rpc/status.ts";
 import type { Call, CallStatus, ClientKind, RequestInit } from "./client.ts";
 
 const protocols = {
-  grpc: (baseUrl: string, nodeOptions: object) => createGrpcTransport({ baseUrl, nodeOptions }),
-  "grpc-web": (baseUrl: string, nodeOptions: object) =>
-    createGrpcWebTransport({ baseUrl, nodeOptions, httpVersion: "2" }),
-  connect: (baseUrl: string, nodeOptions: object) => createConnectTransport({ baseUrl, nodeOptions, httpVersion: "2" }),
+  grpc: createGrpcTransport,
+  "grpc-web": createGrpcWebTransport,
+  connect: createConnectTransport,
 };
 
 /** The kind of client that speaks `protocol`. */
@@ -22,7 +22,9 @@ export function connectNode(protocol: keyof typeof protocols): ClientKind {
   return {
     name: `connect-node over ${protocol}`,
     connect(address, tls) {
-      const transport = protocols[protocol](`${tls === null ? "http" : "https"}://${address}`, tls ?? {});
+      const baseUrl = `${tls === null ? "http" : "https"}://${address}`;
+      const sessionManager = clientSessions(baseUrl, tls ?? undefined);
+      const transport = protocols[protocol]({ baseUrl, sessionManager, httpVersion: "2" });
       const calls = new Set<Call>();
       return {
         call(headers, timeoutMs) {
@@ -30,8 +32,10 @@ export function connectNode(protocol: keyof typeof protocols): ClientKind {
           calls.add(call);
           return call;
         },
-        // the connection itself is ended by the hub: Deno 2.9 crashes where both ends of a process destroy theirs
-        close: () => calls.forEach((call) => call.cancel()),
+        close() {
+          for (const call of calls) call.cancel();
+          sessionManager.abort();
+        },
       };
     },
   };

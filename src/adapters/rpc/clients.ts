@@ -1,9 +1,10 @@
 /** Connections to hub, discovery and peers as a client: cleartext to loopback, TLS 1.3 to everything else. */
 import { readFileSync } from "node:fs";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Reason, type Subject, TransportError } from "../../contract/errors.ts";
 import { isLoopback } from "../../contract/loopback.ts";
+import { clientSessions } from "./client-sessions.ts";
 import { reasonOf } from "./status.ts";
 
 /** A connection that is made when the first call needs it. */
@@ -26,7 +27,7 @@ export function connectTo(address: string, options: ConnectOptions): Connection 
   const host = hostOf(address);
   const loopback = isLoopback(host);
   const baseUrl = `${loopback ? "http" : "https"}://${address}`;
-  const manager = new Http2SessionManager(baseUrl, undefined, loopback ? undefined : tlsOptions(options.env));
+  const manager = clientSessions(baseUrl, loopback ? undefined : tlsOptions(options.env));
   const transport = createGrpcTransport({ baseUrl, sessionManager: manager, acceptCompression: [] });
   return {
     transport,
