@@ -15,7 +15,7 @@ import type { FrameFault } from "../http/frame-reader.ts";
 import type { CallOptions, CallStatus, ClientStream, ClientStreamEvents } from "./call.ts";
 import { codeOfHttpStatus, codeOfReason, codeOfReset, type GrpcCode, grpcCodes } from "./codes.ts";
 import { MessageIo, type MessageIoOwner } from "./message-io.ts";
-import { formatGrpcTimeout, localStatus, readMetadata, readStatus } from "./status.ts";
+import { formatGrpcTimeout, isGrpcType, localStatus, readMetadata, readStatus } from "./status.ts";
 
 export interface ClientCallDeps {
   readonly clock: Clock;
@@ -36,7 +36,10 @@ export class ClientCall implements ClientStream, MessageIoOwner {
   #stream: ClientHttp2Stream | null = null;
   /** What the peer said; the call ends with it once everything before it was given. */
   #status: CallStatus | null = null;
+  /** A status among the headers, which counts only where nothing follows them. */
+  #headerStatus: CallStatus | null = null;
   #lossCause = "";
+  #isCutOff = false;
   #isHalfClosed = false;
   #isOver = false;
 
@@ -146,15 +149,10 @@ export class ClientCall implements ClientStream, MessageIoOwner {
   }
 
   peerEnded(isCutOff: boolean): void {
-    if (isCutOff && this.#status === null || isCutOff && this.#status?.code === grpcCodes.Ok) {
-      this.#abandon(localStatus(grpcCodes.Internal, "the response ended inside of a message"));
-    } else if (this.#status !== null) this.#finish(this.#status);
-    else {
-      // trailers are told after the end of the data on some runtimes
-      setImmediate(() => {
-        if (!this.#isOver && this.#stream?.closed === false) this.#finish(this.#status ?? withoutStatus);
-      });
-    }
+    this.#isCutOff = isCutOff;
+    if (this.#status !== null || this.#stream!.closed) this.#conclude();
+    // trailers may be told after the end of the data
+    else setImmediate(() => this.#conclude());
   }
 
   beforeWrite(): void {}
@@ -169,9 +167,8 @@ export class ClientCall implements ClientStream, MessageIoOwner {
 
   #responded(headers: IncomingHttpHeaders): void {
     if (this.#isOver) return;
-    const status = readStatus(headers);
-    if (status !== null) {
-      this.#status = status;
+    this.#headerStatus = readStatus(headers);
+    if (this.#headerStatus !== null) {
       this.#io.read(this.#events);
       return;
     }
@@ -179,7 +176,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     const type = headers["content-type"] ?? "";
     if (httpStatus !== 200) {
       this.#abandon(localStatus(codeOfHttpStatus(httpStatus), `HTTP status ${httpStatus} instead of a gRPC response`));
-    } else if (!/^application\/grpc(?:[+;]|$)/.test(type)) {
+    } else if (!isGrpcType(type)) {
       this.#abandon(localStatus(grpcCodes.Unknown, `content-type ${JSON.stringify(type)} instead of application/grpc`));
     } else {
       this.#events.headers?.(readMetadata(headers));
@@ -188,11 +185,22 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     }
   }
 
+  /** What the peer said of the end so far. */
+  #told(): CallStatus | null {
+    return this.#status ?? (this.#io.hasRead ? null : this.#headerStatus);
+  }
+
+  #conclude(): void {
+    const status = this.#told();
+    this.#finish(status === null || this.#isCutOff && status.code === grpcCodes.Ok ? withoutStatus : status);
+  }
+
   #closed(session: ClientHttp2Session): void {
     if (this.#isOver) return;
-    if (this.#status !== null && this.#io.isHolding) this.#io.endBehindRest();
-    else if (this.#status !== null) this.#finish(this.#status);
-    else if (session.destroyed) {
+    if (this.#told() !== null) {
+      if (this.#io.isHolding) this.#io.endBehindRest();
+      else this.#conclude();
+    } else if (session.destroyed) {
       const text = `connection lost${this.#lossCause === "" ? "" : `: ${this.#lossCause}`}`;
       this.#finish(localStatus(grpcCodes.Unavailable, text));
     } else this.#finish(ofReset(this.#stream!.rstCode ?? 0));
@@ -220,7 +228,10 @@ export class ClientCall implements ClientStream, MessageIoOwner {
   }
 }
 
-const withoutStatus = localStatus(grpcCodes.Internal, "the response ended without a gRPC status");
+const withoutStatus = localStatus(
+  grpcCodes.Internal,
+  "the response ended without a gRPC status, or inside of a message",
+);
 
 function ofReset(http2Code: number): CallStatus {
   if (http2Code === constants.NGHTTP2_NO_ERROR) return withoutStatus;

@@ -42,7 +42,10 @@ export function dial(options: ChannelOptions, signal: AbortSignal): Promise<http
     // stays for the life of the session: what fails later also closes it, which is what counts
     session.on("error", (error: Error) => cause = error);
     session.once("close", closed);
-    session.once("connect", () => session.setLocalWindowSize(sessionWindowBytes));
+    session.once("connect", () => {
+      // given up meanwhile, and told all the same
+      if (!session.destroyed) session.setLocalWindowSize(sessionWindowBytes);
+    });
     session.once("remoteSettings", () => settle(null));
   });
 }

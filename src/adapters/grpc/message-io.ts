@@ -33,6 +33,7 @@ export class MessageIo implements MessageSink {
   #willReadRest = false;
   #isClosed = false;
   #hasEnded = false;
+  #hasRead = false;
 
   constructor(owner: MessageIoOwner, maxReceiveBytes: number) {
     this.#owner = owner;
@@ -65,6 +66,11 @@ export class MessageIo implements MessageSink {
   /** Whether messages were read off the stream that `resume` has yet to give. */
   get isHolding(): boolean {
     return this.#reader.isHolding;
+  }
+
+  /** Whether anything came, complete or not. */
+  get hasRead(): boolean {
+    return this.#hasRead;
   }
 
   get writable(): boolean {
@@ -140,6 +146,7 @@ export class MessageIo implements MessageSink {
 
   #read(chunk: Buffer): void {
     if (this.#isClosed) return;
+    this.#hasRead = true;
     const goesOn = this.#reader.read(chunk);
     if (!goesOn) this.#stream!.pause();
     if (!this.#isClosed) this.#events!.endOfChunk?.();

@@ -8,7 +8,7 @@ import type { Log } from "../../contract/runtime.ts";
 import type { Method, Methods, ServerStream, ServerStreamEvents } from "./call.ts";
 import { grpcCodes } from "./codes.ts";
 import { ServerCall, type ServerCallDeps } from "./server-call.ts";
-import { outcomeOf } from "./status.ts";
+import { isGrpcType, outcomeOf } from "./status.ts";
 import { takeOne } from "./unary.ts";
 
 export interface ServeDeps extends ServerCallDeps {
@@ -64,10 +64,6 @@ function endWith(stream: ServerStream, error: unknown, log: Log): void {
     log.error("method failed", { path: stream.path, reason: message, stack });
   }
   stream.end(outcome);
-}
-
-function isGrpcType(type: string | undefined): boolean {
-  return type !== undefined && /^application\/grpc(?:\+proto)?(?:;|$)/.test(type);
 }
 
 function isIdentity(encoding: string | string[] | undefined): boolean {

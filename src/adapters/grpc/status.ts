@@ -35,6 +35,11 @@ export function decodeGrpcMessage(text: string): string {
   return Buffer.from(bytes).toString();
 }
 
+/** Whether a content-type is gRPC's, with the proto codec. */
+export function isGrpcType(type: string | undefined): boolean {
+  return type !== undefined && /^application\/grpc(?:\+proto)?(?:;|$)/.test(type);
+}
+
 /** Milliseconds of a `grpc-timeout` header; null where there is none or it is not one. */
 export function parseGrpcTimeout(value: string | undefined): number | null {
   const match = /^([0-9]{1,8})([HMSmun])$/.exec(value ?? "");
