@@ -61,7 +61,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     this.#endsAtMs = timeoutMs === undefined ? Infinity : deps.clock.monotonicMs() + timeoutMs;
     if (timeoutMs !== undefined) {
       this.#timer = deps.clock.after(timeoutMs, () => {
-        this.#abandon(localStatus(grpcCodes.DeadlineExceeded, `deadline of ${timeoutMs} ms exceeded`));
+        this.#abandon(deadlineExceeded);
       });
     }
     if (signal?.aborted) queueMicrotask(this.#aborted);
@@ -161,7 +161,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     const error: unknown = this.#options.signal?.reason;
     if (error instanceof TransportError) this.cancel(error);
     else if (error instanceof Error && error.name === "TimeoutError") {
-      this.#abandon(localStatus(grpcCodes.DeadlineExceeded, "deadline exceeded"));
+      this.#abandon(deadlineExceeded);
     } else this.cancel();
   };
 
@@ -192,7 +192,8 @@ export class ClientCall implements ClientStream, MessageIoOwner {
 
   #conclude(): void {
     const status = this.#told();
-    this.#finish(status === null || this.#isCutOff && status.code === grpcCodes.Ok ? withoutStatus : status);
+    if (status === null || this.#isCutOff && status.code === grpcCodes.Ok) this.#finishWithout(withoutStatus);
+    else this.#finish(status);
   }
 
   #closed(session: ClientHttp2Session): void {
@@ -202,8 +203,13 @@ export class ClientCall implements ClientStream, MessageIoOwner {
       else this.#conclude();
     } else if (session.destroyed) {
       const text = `connection lost${this.#lossCause === "" ? "" : `: ${this.#lossCause}`}`;
-      this.#finish(localStatus(grpcCodes.Unavailable, text));
-    } else this.#finish(ofReset(this.#stream!.rstCode ?? 0));
+      this.#finishWithout(localStatus(grpcCodes.Unavailable, text));
+    } else this.#finishWithout(ofReset(this.#stream!.rstCode ?? 0));
+  }
+
+  /** Ends a call whose peer gave no status: perhaps because of a deadline that our own timer has yet to notice. */
+  #finishWithout(status: CallStatus): void {
+    this.#finish(this.#deps.clock.monotonicMs() >= this.#endsAtMs ? deadlineExceeded : status);
   }
 
   /** Ends a call that its peer takes to be under way. */
@@ -228,6 +234,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
   }
 }
 
+const deadlineExceeded = localStatus(grpcCodes.DeadlineExceeded, "the call's deadline has passed");
 const withoutStatus = localStatus(
   grpcCodes.Internal,
   "the response ended without a gRPC status, or inside of a message",
