@@ -17,6 +17,7 @@ export const commands = {
   send: () => import("./send.ts"),
   recv: () => import("./recv.ts"),
   hub: () => import("./hub.ts"),
+  connector: () => import("./connector.ts"),
   version: () => import("./version.ts"),
   help: () => import("./help.ts"),
 } as const satisfies Record<string, () => Promise<Subcommand>>;

@@ -96,6 +96,17 @@ const helps = {
     ],
     notes: ["Certificates: BUBU_HUB_TLS_CERT_FILE, BUBU_HUB_TLS_KEY_FILE and BUBU_HUB_CA_FILE."],
   },
+  connector: {
+    summary: "be the sidecar of an engram: between its SDK and the hub or its peers",
+    usage: "bobravoz connector [--health-listen ADDRESS]",
+    examples: ["bobravoz connector"],
+    flags: [["--health-listen ADDRESS", "/healthz, /readyz and /metrics; default: not served"]],
+    notes: [
+      "Configured by its environment: BUBU_TRANSPORT_BINDING or BOBRAVOZ_DISCOVERY_ENDPOINT, BUBU_HUB_ENDPOINT,",
+      "BUBU_STORYRUN_ID, BUBU_POD_NAMESPACE, BUBU_STEP_NAME, BUBU_CONNECTOR_GENERATION. Ends with 1 where one is missing",
+      "or the hub cannot be reached again, with 0 at SIGTERM.",
+    ],
+  },
   version: {
     summary: "print the version",
     usage: "bobravoz version [--output text|json]",

@@ -16,6 +16,11 @@ export const dropReasons = {
   empty: "neither payload nor inputs nor frame",
   step_removed: "its step left the Story, or its run ended",
   shutdown: "the hub stopped before its step took it",
+  gated: "its engram asked for none",
+  channel_timeout: "its engram took nothing for too long",
+  outbox_full: "its connector's outbox was full for too long",
+  peer_lost: "sent to a peer whose connection broke before it had it",
+  invalid: "what its receiver would not take",
   NotSupported: "chunked, which this version does not forward",
 } as const;
 
