@@ -4,6 +4,7 @@ import process from "node:process";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { type AdminOptions, type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
+import { notGrpc } from "../adapters/grpc/serve.ts";
 import { type GrpcServer, listenGrpc, type TlsFiles } from "../adapters/http/server.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
@@ -59,6 +60,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     // audio and small packets gain nothing from gzip and lose most of their speed
     acceptCompression: [],
     readMaxBytes: config.maxReceiveBytes,
+    fallback(_request, response) {
+      response.writeHead(404, { "content-type": "text/plain" });
+      response.end(notGrpc);
+    },
   });
   let isListening = false;
   const server = await listenGrpc({

@@ -7,6 +7,7 @@ import { TransportError } from "../../contract/errors.ts";
 import type { Log } from "../../contract/runtime.ts";
 import type { Method, Methods, ServerStream, ServerStreamEvents } from "./call.ts";
 import { grpcCodes } from "./codes.ts";
+import { endWithResponse } from "../http/half-open.ts";
 import { ServerCall, type ServerCallDeps } from "./server-call.ts";
 import { isGrpcType, outcomeOf } from "./status.ts";
 import { takeOne } from "./unary.ts";
@@ -70,8 +71,14 @@ function isIdentity(encoding: string | string[] | undefined): boolean {
   return encoding === undefined || encoding === "identity";
 }
 
+/** An HTTP answer for what is not gRPC, with a line for a person who tried the port by hand. */
 function refuse(stream: ServerHttp2Stream, status: number, headers: Readonly<Record<string, string>>): void {
   stream.on("error", () => {});
-  stream.respond({ ":status": status, ...headers }, { endStream: true });
+  endWithResponse(stream);
+  stream.respond({ ":status": status, "content-type": "text/plain", ...headers });
+  stream.end(notGrpc);
   stream.resume();
 }
+
+/** What a port of ours says to an HTTP request that is no call of a method it knows. */
+export const notGrpc = "this port speaks gRPC\n";
