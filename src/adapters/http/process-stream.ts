@@ -88,6 +88,11 @@ class ProcessStream implements StreamPort, MessageSink {
         session.writable();
       });
       stream.on("close", () => this.#closed());
+      // a held sender that leaves: its stream closes only after all of it was read
+      stream.on("aborted", () => {
+        this.#closed();
+        stream.resume();
+      });
       const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
       if (timeoutMs !== null) {
         this.#timer = deps.clock.after(timeoutMs, () => {

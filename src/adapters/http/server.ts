@@ -7,7 +7,7 @@
  * the compatibility layer would own streams that are taken over here.
  */
 import * as http2 from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Clock, Log } from "../../contract/runtime.ts";
 import { TransportError } from "../../contract/errors.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -60,6 +60,11 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
   const secure = options.tls === null ? null : http2.createSecureServer({ ...limits, ...secureOptions(options.tls) });
   const server: http2.Http2Server | http2.Http2SecureServer = secure ?? http2.createServer(limits);
   const sessions = new Set<http2.ServerHttp2Session>();
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.setLocalWindowSize(sessionWindowBytes);
@@ -109,6 +114,8 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
       for (const session of sessions) session.close();
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
+        // a session that was closed before only half-closes its socket, and its peer may never do the same
+        for (const socket of sockets) socket.destroy();
       }, limitMs);
       await closed;
       clearTimeout(timer);
