@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import * as http2 from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ProcessRequestSchema, type ProcessResponse, ProcessResponseSchema } from "../../gen/transport/v1/hub_pb.ts";
+import { ProcessRequestSchema, ProcessResponseSchema } from "../../gen/transport/v1/hub_pb.ts";
 import { processPath } from "../../src/adapters/http/process-stream.ts";
 import { Signal } from "../support/deadline.ts";
 import { identity, type RequestInit } from "./client.ts";
@@ -20,10 +20,10 @@ export function request(init: RequestInit): Buffer {
   return frame(toBinary(ProcessRequestSchema, create(ProcessRequestSchema, init)));
 }
 
-/** One call; `headers`, `trailers` and `rstCode` are as they came, `responses` the messages so far. */
+/** One call: headers, trailers and how it ended as they came, and the ids of the packets so far. */
 export class RawCall {
   readonly stream: http2.ClientHttp2Stream;
-  readonly responses: ProcessResponse[] = [];
+  readonly packets: string[] = [];
   headers: http2.IncomingHttpHeaders | null = null;
   trailers: http2.IncomingHttpHeaders | null = null;
   isClosed = false;
@@ -64,7 +64,8 @@ export class RawCall {
       this.#received = Buffer.concat([this.#received, chunk]);
       while (this.#received.length >= 5 && this.#received.length >= 5 + this.#received.readUInt32BE(1)) {
         const end = 5 + this.#received.readUInt32BE(1);
-        this.responses.push(fromBinary(ProcessResponseSchema, this.#received.subarray(5, end)));
+        const { packet } = fromBinary(ProcessResponseSchema, this.#received.subarray(5, end));
+        this.packets.push(packet?.metadata["id"] ?? "(no id)");
         this.#received = this.#received.subarray(end);
       }
       this.signal.notify();
@@ -82,9 +83,8 @@ export class RawCall {
   }
 
   /** Settles once `count` packets have arrived; answers their ids. */
-  ids(count: number): Promise<string[]> {
-    const ids = () => this.responses.map(({ packet }) => packet?.metadata["id"] ?? "(no id)");
-    return this.signal.until(`${count} packets`, () => this.responses.length >= count && ids());
+  ids(count: number): Promise<readonly string[]> {
+    return this.signal.until(`${count} packets`, () => this.packets.length >= count && this.packets);
   }
 }
 
