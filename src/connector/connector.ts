@@ -50,6 +50,8 @@ export interface ConnectorOptions {
   readonly driver: Driver;
   readonly clock: Clock;
   readonly log: Log;
+  /** Discovery will say what follows, and is waited for like a peer (K-17). */
+  readonly awaitsDiscovery: boolean;
   /** Numbers in [0, 1), for jitter. */
   readonly random: () => number;
 }
@@ -131,6 +133,7 @@ export class Connector {
     });
     this.#failed.promise.catch(() => {});
     this.#router.apply(options.binding.downstreams);
+    if (options.awaitsDiscovery) this.#router.awaitBinding();
     if (limits.hangTimeoutMs > 0) {
       this.#timers.push(clock.every(limits.hangTimeoutMs / 4, () => {
         if (!this.#hub.isOpen || clock.monotonicMs() - this.#touchedMs < limits.hangTimeoutMs) return;

@@ -95,6 +95,11 @@ export class Router {
     for (const { way } of this.#peers.values()) way.pump();
   }
 
+  /** Discovery is about to say what follows: packets wait for that as they wait for a peer. */
+  awaitBinding(): void {
+    this.#awaitsPeer = true;
+  }
+
   /** Obeys another binding. Null: what follows is not known, the hub has everything. */
   apply(downstreams: readonly Downstream[] | null): void {
     const all = downstreams ?? [];
