@@ -16,6 +16,8 @@ export interface Source {
   resume(): void;
   /** A packet without sequence is on its way to the engram. */
   sent(item: Item): void;
+  /** What could be sent at once was: the moment to tell the sender. */
+  settled(): void;
   /** A packet was dropped here, for a reason of `connectorDrops`. */
   dropped(item: Item, reason: "channel_timeout" | "shutdown"): void;
 }
@@ -101,6 +103,7 @@ export class Inbox {
     const link = this.#link;
     if (link !== null) {
       let count = 0;
+      let source: Source | null = null;
       while (link.writable && !this.#isWaitingForReceipts) {
         const item = this.#queue.shift();
         if (item === undefined) break;
@@ -108,9 +111,15 @@ export class Inbox {
         if (item.sequence > 0) this.#keep(item);
         for (const message of item.messages) link.write(message);
         count++;
-        if (item.sequence === 0 && !item.isHeartbeat) item.source.sent(item);
+        if (item.sequence > 0 || item.isHeartbeat) continue;
+        item.source.sent(item);
+        if (source !== item.source) {
+          source?.settled();
+          source = item.source;
+        }
       }
       if (count > 0) link.flush();
+      source?.settled();
     }
     if (this.#held.size > 0 && !this.#isFull) this.#release();
   }

@@ -55,6 +55,9 @@ export class Inlet implements Source {
   readonly #fields = new Fields();
   readonly #facts = new PacketFacts();
   readonly #acks: Acks;
+  /** Packets without sequence that wait for the engram. */
+  #open = 0;
+  #whenIdle: (() => void) | null = null;
 
   constructor(host: InletHost, port: InletPort, policy: AckPolicy) {
     this.#host = host;
@@ -88,6 +91,11 @@ export class Inlet implements Source {
     this.#acks.flush();
   }
 
+  settled(): void {
+    this.#acks.flush();
+    if (this.#isIdle()) this.#whenIdle?.();
+  }
+
   /** The engram gave a receipt. False where the packet was none of this stream's. */
   receipt({ streamId, partition, sequence, sizeBytes }: Receipt): boolean {
     if (!this.#acks.receipt(streamId, partition, sequence, sizeBytes)) return false;
@@ -106,15 +114,31 @@ export class Inlet implements Source {
     this.#acks.tell();
   }
 
+  /** Calls `idle` once the engram was sent everything that came without sequence, and the sender was told. */
+  whenIdle(idle: () => void): void {
+    this.#whenIdle = () => {
+      this.#whenIdle = null;
+      this.#acks.tell();
+      idle();
+    };
+    if (this.#isIdle()) this.#whenIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#open === 0;
+  }
+
   resume(): void {
     this.#port.resume();
   }
 
   sent(item: Item): void {
+    this.#open--;
     this.#acks.done(item.wireSize);
   }
 
   dropped(item: Item, reason: "channel_timeout" | "shutdown"): void {
+    if (item.sequence === 0) this.#open--;
     this.#host.dropped(reason, "");
     this.#release(item.streamId, item.partition, item.sequence, item.wireSize);
   }
@@ -190,9 +214,11 @@ export class Inlet implements Source {
     for (const part of parts) length += part.length;
     const { inbox, maxSendBytes } = this.#host;
     const item = { size: length, wireSize, source: this, streamId, partition, sequence, isHeartbeat };
+    if (sequence === 0 && !isHeartbeat) this.#open++;
     if (length <= maxSendBytes) return inbox.offer({ ...item, messages: [parts] });
     const chunks = splitResponse(join(parts), maxSendBytes, `${this.#host.serial()}`);
     if (chunks === null) {
+      if (sequence === 0 && !isHeartbeat) this.#open--;
       return this.#refuse(`${length} bytes, over ${maxSendBytes}`, wireSize, sequence, streamId, partition, true);
     }
     return inbox.offer({ ...item, messages: chunks.map((chunk) => [chunk]) });

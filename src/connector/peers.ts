@@ -69,10 +69,8 @@ export class PeerStreams {
       message: (bytes, start, end) => inlet.receive(bytes, start, end),
       endOfChunk: () => inlet.endOfChunk(),
       writable: () => {},
-      halfClosed: () => {
-        inlet.tell();
-        link.end(null);
-      },
+      // it hears of what it sent before the end
+      halfClosed: () => inlet.whenIdle(() => link.end(null)),
       closed: () => {
         this.#streams.delete(stream);
         this.#host.closed(inlet);
