@@ -5,6 +5,12 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 type GoawayListener = (...args: unknown[]) => void;
 
 /**
+ * In MB. Node's own limit of 10 counts what has yet to be sent, and ends every stream of a connection on which a packet
+ * of the largest size waits.
+ */
+const maxSessionMemory = 1000;
+
+/**
  * A session manager for `baseUrl` that takes a server's GOAWAY in a turn of its own.
  * Connect destroys the session from within the event, and Deno 2.9 then reads freed memory: a client without open
  * calls crashed (assertion in nghttp2, or a segmentation fault) whenever its server stopped gracefully.
@@ -13,7 +19,7 @@ export function clientSessions(
   baseUrl: string,
   options?: ClientSessionOptions | SecureClientSessionOptions,
 ): Http2SessionManager {
-  const manager = new Http2SessionManager(baseUrl, undefined, options);
+  const manager = new Http2SessionManager(baseUrl, undefined, { maxSessionMemory, ...options });
   const request = manager.request.bind(manager);
   const known = new WeakSet<ClientHttp2Session>();
   manager.request = async (...args) => {
