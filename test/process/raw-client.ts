@@ -90,7 +90,7 @@ export class RawCall {
 
 /** Connects in cleartext; `await using` closes it. */
 export function rawSession(address: string): http2.ClientHttp2Session & Disposable {
-  const session = http2.connect(`http://${address}`);
+  const session = http2.connect(`http://${address}`, { maxSessionMemory: 100 });
   session.on("error", () => {});
   return Object.assign(session, { [Symbol.dispose]: () => session.close() });
 }
