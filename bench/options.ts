@@ -1,6 +1,6 @@
 /** Arguments of `npm run bench`. */
 import { parseArgs } from "node:util";
-import { type SubjectName, subjectNames } from "./subjects.ts";
+import { leftOut, type SubjectName, subjectNames } from "./subjects.ts";
 
 export interface BenchOptions {
   readonly jsonFile: string | null;
@@ -62,7 +62,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
   const named = parts.filter((part) => values[part]);
   return {
     jsonFile: values.json ?? null,
-    subjects: values.only === undefined ? subjectNames : values.only.split(",").map(subjectOf),
+    subjects: values.only === undefined
+      ? subjectNames.filter((name) => !leftOut.has(name))
+      : values.only.split(",").map(subjectOf),
     packetBytes: values.sizes.split(",").map((text) => positive("--sizes", text)),
     measure: values.measure === undefined ? null : measureOf(values.measure),
     rounds: values.rounds === undefined ? (values.quick ? 1 : 3) : positive("--rounds", values.rounds),

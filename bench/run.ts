@@ -2,7 +2,7 @@
  * `npm run bench`: our hub beside a connect-node relay, a grpc-js relay and a TCP pipe, under the same load.
  * Subjects run in turns within each round, so that what else the machine does meets all of them alike.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { benchIdle } from "./idle.ts";
 import type { LoadResult } from "./job.ts";
@@ -15,7 +15,7 @@ import {
   bundledCommand,
   canPin,
   denoCommand,
-  pathOf,
+  leftOut,
   sourceCommand,
   startSubject,
   type Subject,
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   };
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.loadAverage?.toFixed(2)}`);
   console.log(`${canPin ? "subject on core 0, load on core 1" : "not pinned"}, medians of ${options.rounds}\n`);
+  for (const [name, command] of leftOut) console.log(`${name} is left out: ${command} builds it`);
   const subjectOptions = { runs: 1, hubCommand: hubCommand(options), profileTo: options.profileTo };
   const report: Record<string, unknown> = { machine };
   if (options.parts.has("relay")) report["rows"] = await benchRelay(options, subjectOptions);
@@ -137,14 +138,8 @@ function isOf(row: Row, of: Case): boolean {
   return row.packetBytes === of.packetBytes && row.measure === of.measure && row.ratePerSecond === of.ratePerSecond;
 }
 
-/** Discovery at scale has a file of its own; without it this part says so. */
+/** Discovery at scale. Imported only here, since it loads the control plane. */
 async function runDiscovery(): Promise<unknown> {
-  const path = pathOf("discovery.ts");
-  if (!existsSync(path)) {
-    console.log("discovery: bench/discovery.ts is missing, left out\n");
-    return null;
-  }
-  // the path is not a literal, so that this file is checked without that one
-  const { benchDiscovery } = await import(path) as { readonly benchDiscovery: () => Promise<unknown> };
+  const { benchDiscovery } = await import("./discovery.ts");
   return await benchDiscovery();
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { rssBytes } from "./process-stat.ts";
 import { fixed, median, tableText } from "./report.ts";
 import { writeStory } from "./story.ts";
-import { bundledCommand, denoCommand, freePorts, pathOf, sourceCommand } from "./subjects.ts";
+import { bundledCommand, denoCommand, freePorts, imageCommand, pathOf, sourceCommand } from "./subjects.ts";
 
 export interface StartupRow {
   readonly variant: string;
@@ -22,6 +22,8 @@ const restMs = 1500;
 interface Variant {
   readonly name: string;
   readonly command: readonly string[];
+  /** Arguments before those that every variant gets. */
+  readonly subcommand: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -29,15 +31,16 @@ interface Variant {
 export async function benchStartup(rounds: number): Promise<readonly StartupRow[]> {
   const cache = mkdtempSync(join(tmpdir(), "bobravoz-cache-"));
   const manifests = writeStory({ withoutCredits: false, runs: 1 });
-  const bundle = bundledCommand[1]!;
-  if (!existsSync(bundle)) spawnSync(process.execPath, [pathOf("../scripts/bundle.mjs")], { stdio: "inherit" });
+  if (!existsSync(imageCommand[1])) {
+    spawnSync(process.execPath, [pathOf("../scripts/bundle.ts")], { stdio: ["ignore", "ignore", "inherit"] });
+  }
   const cached = { NODE_COMPILE_CACHE: cache };
   const variants: readonly Variant[] = [
-    { name: "node, bundled, compile cache", command: bundledCommand, env: cached },
-    { name: "node, bundled", command: bundledCommand, env: {} },
-    { name: "node, from source", command: sourceCommand, env: {} },
-    { name: "deno, bundled", command: denoCommand(bundle), env: {} },
-    { name: "deno, from source", command: denoCommand(sourceCommand[1]!), env: {} },
+    { name: "node, dist/hub.mjs, compile cache: the image", command: imageCommand, subcommand: [], env: cached },
+    { name: "node, dist/bobravoz.mjs", command: bundledCommand, subcommand: ["hub"], env: {} },
+    { name: "node, from source", command: sourceCommand, subcommand: ["hub"], env: {} },
+    { name: "deno, dist/hub.mjs", command: denoCommand(imageCommand[1]), subcommand: [], env: {} },
+    { name: "deno, from source", command: denoCommand(sourceCommand[1]), subcommand: ["hub"], env: {} },
   ];
   const rows: StartupRow[] = [];
   try {
@@ -68,7 +71,7 @@ async function startOnce(variant: Variant, manifests: string) {
   const [port, healthPort] = await freePorts();
   const [program, ...rest] = [
     ...variant.command,
-    "hub",
+    ...variant.subcommand,
     "--manifests",
     manifests,
     "--listen",

@@ -5,11 +5,20 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Protocol } from "./job.ts";
+import { toolPath } from "../test/support/tools.ts";
 import { writeStory } from "./story.ts";
 
-export const subjectNames = ["bobravoz", "bobravoz-credits", "connect-node", "grpc-js", "tcp-pipe"] as const;
+export const subjectNames = [
+  ...["bobravoz", "bobravoz-credits", "connect-node", "grpc-js", "grpc-go", "grpc-go-raw", "tcp-pipe"] as const,
+];
 export type SubjectName = typeof subjectNames[number];
-export const baselines = ["connect-node", "grpc-js", "tcp-pipe"] as const satisfies readonly SubjectName[];
+const goRelay = toolPath("interop");
+/** Subjects that cannot be measured here, with the command that changes that. */
+export const leftOut: ReadonlyMap<SubjectName, string> = new Map(
+  goRelay === null ? [["grpc-go", "npm run tools"], ["grpc-go-raw", "npm run tools"]] : [],
+);
+export const baselines = (["connect-node", "grpc-js", "grpc-go", "grpc-go-raw", "tcp-pipe"] as const)
+  .filter((name) => !leftOut.has(name));
 
 export interface Subject {
   readonly name: SubjectName;
@@ -37,6 +46,8 @@ export const sourceCommand = [process.execPath, pathOf("../src/bin/bobravoz.ts")
 /** Command of our hub as one bundled file on Node; `npm run bundle` makes it. */
 export const bundledCommand = [process.execPath, pathOf("../dist/bobravoz.mjs")] as const;
 
+/** Command of the hub alone, as the image starts it: without a subcommand. */
+export const imageCommand = [process.execPath, pathOf("../dist/hub.mjs")] as const;
 /** Command of a program of ours on Deno. */
 export function denoCommand(program: string): readonly string[] {
   return [pathOf("../node_modules/.bin/deno"), "run", "--allow-all", program];
@@ -50,6 +61,8 @@ const starters = {
   "bobravoz-credits": (options) => startHub("bobravoz-credits", options),
   "connect-node": () => startRelay("connect-node", "grpc"),
   "grpc-js": () => startRelay("grpc-js", "grpc"),
+  "grpc-go": () => startGoRelay("grpc-go", []),
+  "grpc-go-raw": () => startGoRelay("grpc-go-raw", ["-raw"]),
   "tcp-pipe": () => startRelay("tcp-pipe", "tcp"),
 } satisfies Record<SubjectName, (options: SubjectOptions) => Promise<Subject>>;
 
@@ -120,11 +133,26 @@ async function startHub(name: SubjectName, options: SubjectOptions): Promise<Sub
   };
 }
 
-async function startRelay(name: SubjectName, protocol: Protocol): Promise<Subject> {
-  const child = start([process.execPath, pathOf(`relays/${name}.ts`)]);
+function startRelay(name: SubjectName, protocol: Protocol): Promise<Subject> {
+  return startListening(name, protocol, [process.execPath, pathOf(`relays/${name}.ts`)], /^listening ([0-9]+)$/m);
+}
+
+/** The relay on grpc-go, which `npm run tools` builds: decoded and encoded again, or bytes passed through. */
+function startGoRelay(name: SubjectName, flags: readonly string[]): Promise<Subject> {
+  if (goRelay === null) throw new Error(`${name} is not built: npm run tools`);
+  return startListening(name, "grpc", [goRelay, "relay", ...flags], /"address":"127\.0\.0\.1:([0-9]+)"/);
+}
+
+async function startListening(
+  name: SubjectName,
+  protocol: Protocol,
+  command: readonly string[],
+  announced: RegExp,
+): Promise<Subject> {
+  const child = start(command);
   let port = 0;
   await until(child, () => {
-    port = Number(/^listening ([0-9]+)$/m.exec(child.printed())?.[1] ?? 0);
+    port = Number(announced.exec(child.printed())?.[1] ?? 0);
     return Promise.resolve(port > 0);
   });
   return {
