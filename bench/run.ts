@@ -16,6 +16,7 @@ import {
   canPin,
   denoCommand,
   leftOut,
+  makeBundles,
   sourceCommand,
   startSubject,
   type Subject,
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
+  if (options.runtime === "bundled") makeBundles();
   if (options.profileTo !== null) mkdirSync(options.profileTo, { recursive: true });
   const machine = {
     node: process.version,

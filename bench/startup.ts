@@ -1,13 +1,13 @@
 /** Start-up of our hub: from the start of the process to the first answered health check, and idle memory. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import * as http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rssBytes } from "./process-stat.ts";
 import { fixed, median, tableText } from "./report.ts";
 import { writeStory } from "./story.ts";
-import { bundledCommand, denoCommand, freePorts, imageCommand, pathOf, sourceCommand } from "./subjects.ts";
+import { bundledCommand, denoCommand, freePorts, imageCommand, makeBundles, sourceCommand } from "./subjects.ts";
 
 export interface StartupRow {
   readonly variant: string;
@@ -27,13 +27,11 @@ interface Variant {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Starts each variant once to fill caches, then `rounds` times; a bundle that is missing is made first. */
+/** Starts each variant once to fill caches, then `rounds` times; bundles are made anew first. */
 export async function benchStartup(rounds: number): Promise<readonly StartupRow[]> {
   const cache = mkdtempSync(join(tmpdir(), "bobravoz-cache-"));
   const manifests = writeStory({ withoutCredits: false, runs: 1 });
-  if (!existsSync(imageCommand[1])) {
-    spawnSync(process.execPath, [pathOf("../scripts/bundle.ts")], { stdio: ["ignore", "ignore", "inherit"] });
-  }
+  makeBundles();
   const cached = { NODE_COMPILE_CACHE: cache };
   const variants: readonly Variant[] = [
     { name: "node, dist/hub.mjs, compile cache: the image", command: imageCommand, subcommand: [], env: cached },
@@ -44,7 +42,7 @@ export async function benchStartup(rounds: number): Promise<readonly StartupRow[
   ];
   const rows: StartupRow[] = [];
   try {
-    for (const variant of variants.filter(({ command }) => existsSync(command.at(-1)!))) {
+    for (const variant of variants) {
       await startOnce(variant, manifests);
       const starts: number[] = [];
       const memory: number[] = [];

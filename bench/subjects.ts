@@ -1,5 +1,5 @@
 /** What is measured: our hub as its CLI starts it, and the baselines, each as a child process. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
@@ -43,11 +43,17 @@ export interface SubjectOptions {
 
 /** Command of our hub from source on Node. */
 export const sourceCommand = [process.execPath, pathOf("../src/bin/bobravoz.ts")] as const;
-/** Command of our hub as one bundled file on Node; `npm run bundle` makes it. */
+/** Command of our hub as one bundled file on Node; `makeBundles` makes it. */
 export const bundledCommand = [process.execPath, pathOf("../dist/bobravoz.mjs")] as const;
 
 /** Command of the hub alone, as the image starts it: without a subcommand. */
 export const imageCommand = [process.execPath, pathOf("../dist/hub.mjs")] as const;
+
+/** Makes both bundles of what the source is now. */
+export function makeBundles(): void {
+  execFileSync(process.execPath, [pathOf("../scripts/bundle.ts")], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
 /** Command of a program of ours on Deno. */
 export function denoCommand(program: string): readonly string[] {
   return [pathOf("../node_modules/.bin/deno"), "run", "--allow-all", program];
