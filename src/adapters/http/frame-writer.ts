@@ -11,7 +11,7 @@ const prefixBytes = 5 + 1 + 5;
 
 /** Where encoded chunks go; both are methods of an HTTP/2 stream. */
 export interface ChunkSink {
-  write(chunk: Uint8Array): boolean;
+  write(chunk: Uint8Array, written?: () => void): boolean;
   cork(): void;
   uncork(): void;
 }
@@ -44,10 +44,9 @@ export class FrameWriter {
     this.#batchBytes += response.length + prefixBytes;
   }
 
-  /** Writes all into `sink`. Answers false when the sink asks to wait for its drain. */
-  flush(sink: ChunkSink): boolean {
-    if (this.#bytes === 0) return true;
-    let goesOn = true;
+  /** Writes all into `sink`, and calls `written` when the sink has passed it on. */
+  flush(sink: ChunkSink, written?: () => void): void {
+    if (this.#bytes === 0) return;
     const batch = Buffer.allocUnsafe(this.#batchBytes);
     let at = 0;
     let from = 0;
@@ -74,20 +73,19 @@ export class FrameWriter {
         }
         sink.write(batch.subarray(from, at));
         from = at;
-        if (packet.parts === null) goesOn = sink.write(packet.buffer.subarray(packet.start, packet.end));
-        else for (const part of packet.parts) goesOn = sink.write(part);
+        if (packet.parts === null) sink.write(packet.buffer.subarray(packet.start, packet.end));
+        else for (const part of packet.parts) sink.write(part);
       }
       batch.set(suffix, at);
       at += suffix.length;
     }
-    if (at > from) goesOn = sink.write(batch.subarray(from, at));
+    if (at > from) sink.write(batch.subarray(from, at), written);
     if (isCorked) sink.uncork();
     packets.length = 0;
     this.#suffixes.length = 0;
     this.#encoded.length = 0;
     this.#bytes = 0;
     this.#batchBytes = 0;
-    return goesOn;
   }
 }
 

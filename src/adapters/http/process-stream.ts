@@ -27,7 +27,10 @@ const lingerMs = 1000;
 /** How long an ended stream may take to write what was sent before its end; its peer has perhaps stopped reading. */
 const lastWriteMs = 10_000;
 
-/** A batch of this size is written before more is taken from the outbox. */
+/**
+ * Bytes that may be on their way to the socket. With less, for example only until the stream asks for its drain, both
+ * ends wait for each other in turn: the outbox behind it holds a hundred messages of a lane, which is soon written.
+ */
 const maxBatchBytes = 256 * 1024;
 
 /** Longer messages travel in the parts that they came in. On Deno slices cost more than the copy they save. */
@@ -62,7 +65,10 @@ class ProcessStream implements StreamPort, MessageSink {
   #session: Session | null = null;
   /** The deadline, and once the status is sent the end of the stream. */
   #timer: Timer | null = null;
-  #needsDrain = false;
+  /** A batch has left, so that there is room for more. */
+  readonly #written = () => {
+    if (!this.#isEnded) this.#session?.writable();
+  };
   #isEnded = false;
   #isReading = false;
   #hasEnded = false;
@@ -83,10 +89,6 @@ class ProcessStream implements StreamPort, MessageSink {
       stream.respond(responseHeaders, { waitForTrailers: true });
       stream.on("data", (chunk: Buffer) => this.#read(chunk));
       stream.on("end", () => this.#peerEnded());
-      stream.on("drain", () => {
-        this.#needsDrain = false;
-        session.writable();
-      });
       stream.on("close", () => this.#closed());
       // a held sender that leaves: its stream closes only after all of it was read
       stream.on("aborted", () => {
@@ -107,7 +109,7 @@ class ProcessStream implements StreamPort, MessageSink {
   }
 
   get writable(): boolean {
-    return !this.#needsDrain && !this.#isEnded && this.#writer.pendingBytes < maxBatchBytes;
+    return !this.#isEnded && this.#writer.pendingBytes + this.#stream.writableLength < maxBatchBytes;
   }
 
   write(packet: Packet, suffix: Uint8Array): void {
@@ -120,7 +122,7 @@ class ProcessStream implements StreamPort, MessageSink {
 
   flush(): void {
     if (this.#isEnded || this.#stream.destroyed) return;
-    if (!this.#writer.flush(this.#stream)) this.#needsDrain = true;
+    this.#writer.flush(this.#stream, this.#written);
   }
 
   resume(): void {
