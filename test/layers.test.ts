@@ -14,10 +14,13 @@ const rings: readonly (readonly string[])[] = [
   ["delivery"],
   ["hub", "connector", "control"],
   ["adapters"],
-  ["bin"],
+  ["bin", "engram"],
 ];
 
-const outerRooms = new Set(["adapters", "bin"]);
+const outerRooms = new Set(["adapters", "bin", "engram"]);
+
+/** A program of the user's: what it loads is what its connector's wire needs, and no more. */
+const seenByEngram = /^src\/(engram|contract|adapters\/grpc)\/|^src\/adapters\/(clock|log)\.ts$/;
 
 /** Modules from outside that any room may import: the wire's own types, and what a unit test is written with. */
 const everywhere = [/^@bufbuild\/protobuf(\/|$)/];
@@ -76,6 +79,7 @@ function faultOf(file: SourceFile, specifier: string): string | null {
   if (targetRoom === "") return "src/mod.ts is the door for others, not for us";
   if (targetRoom === room) return null;
   if (room === "") return targetRoom === "bin" ? "the library does not contain the programs" : null;
+  if (room === "engram" && !seenByEngram.test(target)) return `engram does not see ${target}`;
   return ringOf(targetRoom) < ringOf(room) ? null : `${room} does not see ${targetRoom}`;
 }
 
