@@ -104,7 +104,7 @@ export function driverSuite(name: string, make: () => Promise<DriverBed>): void 
     await eventually("the writer stops", () => {
       for (let n = 0; n < 4 && p.link.writable; n++) p.link.write([utf8.encode(`${written++} ${body}`)]);
       p.link.flush();
-      return !p.link.writable && written > 4;
+      return !p.link.writable && written > 0;
     });
     assert.ok(written < 200, `${written} messages of 64 KiB wait`);
     assert.is(p.server.messages.length, 1);

@@ -69,7 +69,8 @@ test("D-060 SIGTERM ends it with 0, after what waits was sent", async () => {
     const stream = await hub.stream();
     engram.send({ payload: { n: 1 } });
     await eventually("the packet", () => stream.packets.length === 1);
-    child.kill("SIGTERM");
+    // not child.kill: on Deno that alone decides what is told of the end
+    process.kill(child.pid!, "SIGTERM");
     assert.is(await within(10_000, "exit", exit), 0);
     const end = await eventually("end of Control", () => engram.controlEnd);
     assert.is(end.code, 14, "the SDK comes back after Unavailable");
