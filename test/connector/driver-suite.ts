@@ -107,6 +107,7 @@ export function driverSuite(name: string, make: () => Promise<DriverBed>): void 
       return !p.link.writable && written > 0;
     });
     assert.ok(written < 200, `${written} messages of 64 KiB wait`);
+    await eventually("the first message", () => p.server.messages.length > 0);
     assert.is(p.server.messages.length, 1);
     p.server.reads = true;
     p.serverLink.resume();
