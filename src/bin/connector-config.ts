@@ -24,6 +24,8 @@ export interface ConnectorSetup {
     readonly hangTimeoutMs: number;
     readonly hubDialTimeoutMs: number;
     readonly peerHeartbeatMs: number;
+    /** How long a connector that stops sends what waits. */
+    readonly stopLimitMs: number;
     readonly maxReceiveBytes: number;
     readonly maxSendBytes: number;
   };
@@ -72,6 +74,7 @@ export async function readSetup(
         channelSendTimeoutMs: milliseconds("BUBU_GRPC_CHANNEL_SEND_TIMEOUT", 0),
         hangTimeoutMs: milliseconds("BUBU_GRPC_HANG_TIMEOUT", 0),
         hubDialTimeoutMs: milliseconds("BUBU_GRPC_HUB_DIAL_TIMEOUT", 10_000),
+        stopLimitMs: milliseconds("BUBU_GRPC_GRACEFUL_SHUTDOWN_TIMEOUT", 4_000),
         peerHeartbeatMs: milliseconds("BOBRAVOZ_P2P_HEARTBEAT_INTERVAL", 10_000),
         maxReceiveBytes: bytes("BUBU_GRPC_MAX_RECV_BYTES"),
         maxSendBytes: bytes("BUBU_GRPC_MAX_SEND_BYTES"),

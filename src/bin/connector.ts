@@ -8,9 +8,6 @@ import { startConnector } from "./connector-node.ts";
 import type { Io } from "./io.ts";
 import { readOptions } from "./options.ts";
 
-/** How long a connector that stops sends what waits. */
-const stopLimitMs = 4_000;
-
 /** Answers 0 at SIGTERM, 1 where it cannot start or go on; then the reason stands in the log (D-060, W-44). */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { values } = readOptions("connector", argv, { "health-listen": { type: "string" } }, [0, 0]);
@@ -34,7 +31,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       log.info("connector stops", fields);
       return 0;
     } finally {
-      await node.close(stopLimitMs);
+      await node.close(setup.limits.stopLimitMs);
       await admin?.close();
     }
   } catch (error) {

@@ -59,6 +59,9 @@ export interface ConnectorOptions {
 /** Bytes that wait for the engram beside messages, and what it may hold without a receipt. */
 const inboxLimits = { maxBytes: 4 * 1024 * 1024, maxUnreceipted: 1024, maxUnreceiptedBytes: 64 * 1024 * 1024 } as const;
 
+/** How long hub and peers have at least for what was written before a stop. */
+const leastCloseMs = 1_000;
+
 /** How long PAUSE of a hub holds the engram at most: one that never says RESUME must not stop it for good (W-27). */
 const maxPauseMs = 30_000;
 
@@ -278,10 +281,12 @@ export class Connector {
     const gone = new TransportError("Unavailable", "the connector is stopping");
     this.#control.endAll((link) => link.end(gone));
     for (const session of this.#data) session.link.end(gone);
-    this.#router.close();
-    this.#hub.close();
+    // what was written may wait in their windows still: they are gone when the other end has all of it
+    const restMs = Math.max(until - clock.monotonicMs(), leastCloseMs);
+    const closing = [this.#router.close(restMs), this.#hub.close(restMs)];
     this.#peers.close(gone);
     this.#inbox.close();
+    await Promise.all(closing);
   }
 
   get #hubTarget(): Target {

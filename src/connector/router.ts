@@ -115,9 +115,10 @@ export class Router {
     if (this.#next !== null) this.#settle();
   }
 
-  close(): void {
+  /** Ends the ways to peers, after what was written; settles when they are gone, or after `limitMs`. */
+  async close(limitMs: number): Promise<void> {
     this.#timer?.cancel();
-    for (const { way } of this.#peers.values()) way.close();
+    await Promise.all([...this.#peers.values()].map(({ way }) => way.close(limitMs)));
   }
 
   get #isHolding(): boolean {
@@ -157,7 +158,7 @@ export class Router {
           this.#hub.offer(packet);
         }
       }
-      way.close();
+      void way.close();
     }
     for (const [step, target] of next.peers) {
       const known = this.#peers.get(step);

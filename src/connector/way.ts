@@ -69,6 +69,7 @@ export class Way {
   #stall: Timer | null = null;
   #silence: Timer | null = null;
   #wasFull = false;
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(target: Target, options: WayOptions, events: WayEvents) {
     this.#target = target;
@@ -189,18 +190,25 @@ export class Way {
     return packets;
   }
 
-  /** Ends the stream, after what was written; what waits still is dropped. Idempotent. */
-  close(): void {
-    if (this.#isClosed) return;
+  /**
+   * Ends the stream, after what was written, for which the other end has `limitMs`; what waits still is dropped.
+   * Settles when the stream is gone. Idempotent.
+   */
+  close(limitMs = 1_000): Promise<void> {
+    if (!this.#isClosed) this.#close(limitMs);
+    return this.#gone.promise;
+  }
+
+  #close(limitMs: number): void {
     this.#isClosed = true;
     this.#redial.cancel();
     this.#stall?.cancel();
     this.#silence?.cancel();
     for (const packet of this.takeAll()) this.#events.dropped("shutdown", packet);
     const link = this.#link;
-    if (link === null) return;
+    if (link === null) return this.#gone.resolve();
     link.halfClose();
-    this.#options.clock.after(1_000, () => link.cancel());
+    this.#options.clock.after(limitMs, () => link.cancel());
   }
 
   #open(): void {
@@ -247,7 +255,7 @@ export class Way {
       this.#events.dropped("peer_lost", { size });
     }
     if (wasOpen) this.#events.lost(error);
-    if (this.#isClosed) return;
+    if (this.#isClosed) return this.#gone.resolve();
     if (!wasOpen && error !== null && isFinal) {
       this.#fail(error);
       return;
@@ -263,6 +271,7 @@ export class Way {
 
   #fail(error: TransportError): void {
     this.#isClosed = true;
+    this.#gone.resolve();
     this.#redial.cancel();
     this.#events.failed(error);
   }
