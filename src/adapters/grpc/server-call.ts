@@ -25,6 +25,7 @@ export class ServerCall implements ServerStream, MessageIoOwner {
   #hasResponded = false;
   #hasEnded = false;
   #isReset = true;
+  #isClosed = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: ServerCallDeps) {
     this.path = headers[":path"] ?? "";
@@ -36,6 +37,11 @@ export class ServerCall implements ServerStream, MessageIoOwner {
     // what a peer's reset or a broken connection reports here also closes the stream, which is what counts
     stream.on("error", () => {});
     stream.on("close", () => this.#closed());
+    // the stream of a peer that leaves closes only after all of it was read, which may be never where reading is held
+    stream.on("aborted", () => {
+      this.#closed();
+      stream.resume();
+    });
   }
 
   /** Hands the call to its handler: nothing is read before. */
@@ -133,6 +139,9 @@ export class ServerCall implements ServerStream, MessageIoOwner {
   }
 
   #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#hasEnded = true;
     this.#io.close();
     this.#timer?.cancel();
     this.#events?.closed(this.#isReset);

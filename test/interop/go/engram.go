@@ -230,6 +230,10 @@ func answer(response *transportv1.DataResponse, upper bool) *transportv1.DataReq
 		request.Frame = &transportv1.DataRequest_Binary{Binary: frame.Binary}
 		var envelope packetEnvelope
 		if frame.Binary.MimeType == envelopeMime && json.Unmarshal(frame.Binary.Payload, &envelope) == nil {
+			// an error's payload comes beside its envelope
+			if envelope.Payload == nil && response.Payload != nil {
+				envelope.Payload = response.Payload.AsMap()
+			}
 			payload, _ := envelope.Payload.(map[string]any)
 			if text, ok := payload["text"].(string); ok && upper {
 				payload["text"] = strings.ToUpper(text)
