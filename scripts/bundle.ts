@@ -3,6 +3,7 @@
 //
 //   dist/bobravoz.mjs   every subcommand
 //   dist/hub.mjs        `bobravoz hub` alone, as the image starts it
+//   dist/connector.mjs  `bobravoz connector` alone, likewise
 //
 // Node compiles a file before the file's own first line can switch the compile cache on, so what starts these files
 // does it, by NODE_COMPILE_CACHE: the image sets it and ships the cache filled.
@@ -28,6 +29,7 @@ type Program = {
 const programs: readonly Program[] = [
   { name: "bobravoz", subcommand: null },
   { name: "hub", subcommand: "hub" },
+  { name: "connector", subcommand: "connector" },
 ];
 
 function entry({ subcommand }: Program): string {

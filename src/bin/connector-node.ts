@@ -1,14 +1,12 @@
 /** A whole connector: its ports, its stream to the hub, its peers and what it tells discovery, and their orderly end. */
-import { DiscoveryClient } from "../adapters/connector/discovery-client.ts";
 import { listenForEngram } from "../adapters/connector/engram-port.ts";
 import { podAddress } from "../adapters/connector/pod-address.ts";
 import { hostOf } from "../adapters/drivers/grpc.ts";
-import { driverNames, drivers } from "../adapters/drivers/table.ts";
+import { drivers } from "../adapters/drivers/table.ts";
 import { bindingOfEnvironment, type ConnectorBinding } from "../connector/binding.ts";
 import { Connector } from "../connector/connector.ts";
 import type { PeerListener } from "../connector/driver.ts";
-import { Follower } from "../connector/follower.ts";
-import { Reporter } from "../connector/reporter.ts";
+import type { Reporter } from "../connector/reporter.ts";
 import { TransportError } from "../contract/errors.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
@@ -28,8 +26,6 @@ export interface ConnectorNode {
   close(limitMs: number): Promise<void>;
 }
 
-/** How long discovery may take where nothing else has a binding. */
-const firstBindingMs = 30_000;
 const stallLimitMs = 5_000;
 const defaultDriver = "bobravoz-grpc";
 
@@ -38,21 +34,13 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
   const { config, limits, tls, keepalive } = setup;
   const { namespace, storyRun, step, generation } = config;
   const identity = { namespace, storyRun, step };
-  const discovery = setup.discovery === null ? null : new DiscoveryClient({ address: setup.discovery, tls, clock });
-  let apply = (_: ConnectorBinding): void => {};
-  const follower = discovery === null ? null : new Follower({
-    discovery,
-    identity,
-    drivers: driverNames,
-    apply: (binding) => apply(binding),
-    clock,
-    log,
-    random: Math.random,
-  });
+  const discovery = setup.discovery === null
+    ? null
+    : (await import("./connector-discovery.ts")).openDiscovery(setup.discovery, identity, tls, clock, log);
   let binding: ConnectorBinding;
   try {
-    binding = setup.binding === "" && follower !== null
-      ? await follower.first(firstBindingMs)
+    binding = setup.binding === "" && discovery !== null
+      ? await discovery.first()
       : bindingOfEnvironment(setup.binding, namespace, (error) => {
         log.warn("settings ignored", { ...identity, reason: error.reason, detail: error.message });
       });
@@ -97,22 +85,12 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
   const peers = tls === null ? null : await listenForPeers();
   connector.start();
   const isLocal = setup.discovery !== null && isLoopback(hostOf(setup.discovery));
-  const reporter = discovery === null ? null : new Reporter({
-    discovery,
-    connector,
-    identity,
-    generation,
-    listener: () => {
-      const { takesPeers, serverName } = connector.binding;
-      if (!takesPeers) return null;
-      if (peers !== null) return { endpoint: peers.address, serverName };
-      return isLocal && !port.address.startsWith("unix:") ? { endpoint: port.address, serverName: "" } : null;
-    },
-    clock,
-    log,
+  const told = discovery?.attach(connector, generation, () => {
+    const { takesPeers, serverName } = connector.binding;
+    if (!takesPeers) return null;
+    if (peers !== null) return { endpoint: peers.address, serverName };
+    return isLocal && !port.address.startsWith("unix:") ? { endpoint: port.address, serverName: "" } : null;
   });
-  apply = (changed) => connector.applyBinding(changed);
-  follower?.start();
   const answered = discovery === null ? firstDial() : connector.failed;
   answered.catch(() => {});
 
@@ -144,14 +122,13 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
 
   return {
     connector,
-    reporter,
+    reporter: told?.reporter ?? null,
     address: port.address,
     missing,
     failed: answered,
     async close(limitMs) {
-      follower?.stop();
-      await connector.stop(limitMs);
-      await reporter?.stop();
+      const stopped = connector.stop(limitMs);
+      await (told?.close(stopped) ?? stopped);
       await Promise.all([port.close(500), peers?.close(500)]);
       await discovery?.close();
       await driver.close();

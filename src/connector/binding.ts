@@ -2,9 +2,8 @@
  * What a connector obeys of its step's binding, from the variable of its environment or from discovery
  * (data-plane 6.3, 6.7; ARCHITECTURE.md 3).
  */
-import { type Binding, EdgeMode } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { decodeBindingEnvelope } from "../contract/binding-info.ts";
-import { type EffectiveSettings, readSections } from "../contract/effective-settings.ts";
+import type { EffectiveSettings } from "../contract/effective-settings.ts";
 import { isTransportError, TransportError } from "../contract/errors.ts";
 import { protocolVersion } from "../contract/names.ts";
 import type { JsonObject } from "../contract/resources.ts";
@@ -72,32 +71,6 @@ export function bindingOfEnvironment(
   };
 }
 
-/** A binding that discovery told. Throws `InvalidSettings` or `ProtocolVersion` for one that cannot be obeyed. */
-export function bindingOfDiscovery(binding: Binding): ConnectorBinding {
-  checkProtocol(binding.protocolVersion);
-  return {
-    name: binding.name,
-    namespace: binding.namespace,
-    version: binding.version,
-    driver: binding.driver,
-    audioCodecs: binding.audioCodecs,
-    videoCodecs: binding.videoCodecs,
-    binaryTypes: binding.binaryTypes,
-    lanes: binding.lanes.map((lane) => lane.name),
-    ...policyOf(settingsOf(binding.effectiveSettings)),
-    downstreams: binding.downstreams.map((edge) => ({
-      step: edge.to,
-      isMeantDirect: edge.published === EdgeMode.P2P,
-      peer: edge.effective === EdgeMode.P2P && edge.peer !== undefined && edge.peer.endpoint !== ""
-        ? { address: edge.peer.endpoint, serverName: edge.peer.serverName }
-        : null,
-    })),
-    takesPeers: binding.upstreams.some((edge) => edge.published === EdgeMode.P2P),
-    hub: binding.hubEndpoint === "" ? null : { address: binding.hubEndpoint, serverName: binding.hubServerName },
-    serverName: binding.serverName,
-  };
-}
-
 /** `required` where a codec or MIME type is named: what the hub is told (data-plane 6.8). */
 export function capabilitiesMode(binding: ConnectorBinding): "required" | "none" {
   const { audioCodecs, videoCodecs, binaryTypes } = binding;
@@ -119,22 +92,14 @@ export function capabilitiesOf(binding: ConnectorBinding): Readonly<Record<strin
   };
 }
 
-function checkProtocol(version: string): void {
+/** Throws `ProtocolVersion` for another one than ours. */
+export function checkProtocol(version: string): void {
   const given = version.trim();
   if (given === protocolVersion) return;
   const text = given === ""
     ? "missing transport protocol version"
     : `unsupported transport protocol version ${JSON.stringify(given)} (expected ${protocolVersion})`;
   throw new TransportError("ProtocolVersion", text);
-}
-
-function settingsOf(text: string): Partial<EffectiveSettings> {
-  if (text === "") return {};
-  try {
-    return readSections(JSON.parse(text) as JsonObject);
-  } catch (cause) {
-    throw new TransportError("InvalidSettings", "effective settings are no JSON object", {}, { cause });
-  }
 }
 
 function settingsOfPayload(
@@ -158,7 +123,8 @@ function settingsOfPayload(
 /** Without a limit of their own, acknowledgements wait this long at most. */
 const defaultDelayMs = 1_000;
 
-function policyOf(
+/** What of settings a connector obeys. */
+export function policyOf(
   { flowControl, delivery }: Partial<Pick<EffectiveSettings, "flowControl" | "delivery">>,
 ): Pick<ConnectorBinding, "acks" | "isReliable"> {
   const every = flowControl?.ackEvery;

@@ -2,9 +2,10 @@
 import type { Binding, Rejection } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
 import { isTransportError, type TransportError } from "../contract/errors.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
-import { bindingOfDiscovery, type ConnectorBinding } from "./binding.ts";
+import type { ConnectorBinding } from "./binding.ts";
 import type { Discovery, StepIdentity, Watch } from "./discovery.ts";
 import { Redial } from "./redial.ts";
+import { bindingOfDiscovery } from "./told-binding.ts";
 
 export interface FollowerOptions {
   readonly discovery: Discovery;

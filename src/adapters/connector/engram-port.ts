@@ -1,15 +1,9 @@
 /** The port where an engram finds its connector, and peers too where it is cleartext on loopback (data-plane 6.1). */
-import { create } from "@bufbuild/protobuf";
-import {
-  Health,
-  HealthCheckResponse_ServingStatus,
-  HealthCheckResponseSchema,
-} from "../../../gen/grpc/health/v1/health_pb.ts";
 import { TransportConnectorService } from "../../../gen/transport/v1/transport_pb.ts";
 import type { Connector } from "../../connector/connector.ts";
 import type { Clock, Log } from "../../contract/runtime.ts";
 import type { Methods } from "../grpc/call.ts";
-import { pathOf, unaryMethod } from "../grpc/codec.ts";
+import { pathOf } from "../grpc/codec.ts";
 import { type Http2Port, listenMethods } from "../grpc/listen.ts";
 import { processPath } from "../drivers/grpc.ts";
 import { serveLinks } from "./links.ts";
@@ -35,12 +29,11 @@ export function listenForEngram(options: EngramPortOptions): Promise<Http2Port> 
     [pathOf(data)]: serveLinks((headers, link) => connector.openData(headers, link)),
     [pathOf(control)]: serveLinks((headers, link) => connector.openControl(headers, link)),
     ...(options.takesPeers ? { [processPath]: serveLinks((headers, link) => connector.openPeer(headers, link)) } : {}),
-    [pathOf(Health.method.check)]: unaryMethod(Health.method.check, () =>
-      create(HealthCheckResponseSchema, {
-        status: options.missing().length === 0
-          ? HealthCheckResponse_ServingStatus.SERVING
-          : HealthCheckResponse_ServingStatus.NOT_SERVING,
-      })),
+    // HealthCheckResponse with SERVING or NOT_SERVING in its one field
+    "/grpc.health.v1.Health/Check": {
+      kind: "unary",
+      handle: () => Uint8Array.of(0x08, options.missing().length === 0 ? 1 : 2),
+    },
   };
   return listenMethods({ address, tls: null, methods, clock, log, maxReceiveBytes });
 }

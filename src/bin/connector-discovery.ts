@@ -1,0 +1,63 @@
+/** What a connector with binding discovery has besides; loaded by those alone. */
+import { DiscoveryClient } from "../adapters/connector/discovery-client.ts";
+import { driverNames } from "../adapters/drivers/table.ts";
+import type { TlsFiles } from "../adapters/grpc/options.ts";
+import type { ConnectorBinding } from "../connector/binding.ts";
+import type { Connector } from "../connector/connector.ts";
+import type { StepIdentity } from "../connector/discovery.ts";
+import { Follower } from "../connector/follower.ts";
+import { Reporter, type ReporterOptions } from "../connector/reporter.ts";
+import type { Clock, Log } from "../contract/runtime.ts";
+
+export interface DiscoveryParts {
+  /** The binding, waiting for it. */
+  first(): Promise<ConnectorBinding>;
+  /** Follows the binding on behalf of `connector`, and reports what it is. */
+  attach(
+    connector: Connector,
+    generation: number,
+    listener: ReporterOptions["listener"],
+  ): { readonly reporter: Reporter; close(stop: Promise<void>): Promise<void> };
+  /** Ends the connection. */
+  close(): Promise<void>;
+}
+
+/** How long discovery may take where nothing else has a binding. */
+const firstBindingMs = 30_000;
+
+export function openDiscovery(
+  address: string,
+  identity: StepIdentity,
+  tls: TlsFiles | null,
+  clock: Clock,
+  log: Log,
+): DiscoveryParts {
+  const discovery = new DiscoveryClient({ address, tls, clock });
+  let apply = (_: ConnectorBinding): void => {};
+  const follower = new Follower({
+    discovery,
+    identity,
+    drivers: driverNames,
+    apply: (binding) => apply(binding),
+    clock,
+    log,
+    random: Math.random,
+  });
+  return {
+    first: () => follower.first(firstBindingMs),
+    attach(connector, generation, listener) {
+      const reporter = new Reporter({ discovery, connector, identity, generation, listener, clock, log });
+      apply = (binding) => connector.applyBinding(binding);
+      follower.start();
+      return {
+        reporter,
+        async close(stop) {
+          follower.stop();
+          await stop;
+          await reporter.stop();
+        },
+      };
+    },
+    close: () => discovery.close(),
+  };
+}
