@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DiscoveryService } from "../gen/bobravoz/discovery/v1/discovery_pb.ts";
@@ -219,14 +220,104 @@ children(
   },
 );
 
-children("a program that wants a connector is refused, the annotation named", async ({ local }) => {
-  await local.programs({ a: "exec sleep 60" });
-  await local.write("a.yaml", engram("a", "exec sleep 60", ""));
-  assert.is(await within(10_000, "local ends", local.run("--once")), 3);
-  assert.match(
-    local.output,
-    /Engram "a-program" of step "a".*bobravoz\.bubustack\.io\/local-connector.*\(NotSupported\)/,
+const withConnector = (name: string, command: string) => engram(name, command, "");
+const library = fileURLToPath(new URL("../src/engram/mod.ts", import.meta.url));
+const config = fileURLToPath(new URL("../deno.json", import.meta.url));
+const runtime = "Deno" in globalThis
+  ? `'${process.execPath}' run --no-check -A --config '${config}'`
+  : `'${process.execPath}'`;
+
+/** A program on the engram library. */
+function program(local: Local, name: string, body: string): Promise<void> {
+  return local.write(
+    `${name}.ts`,
+    `import { runEngram } from ${JSON.stringify(library)};
+await runEngram({ async *stream(packets: any, context: any) {\n${body}\n} });
+`,
   );
+}
+
+/** A chain of two programs, each with a connector beside it. */
+async function chain(local: Local, source: string, sink: string): Promise<void> {
+  await local.write("transport.yaml", transport());
+  await program(local, "a", source);
+  await program(local, "b", sink);
+  await local.write("a.yaml", withConnector("a", `exec ${runtime} a.ts`));
+  await local.write("b.yaml", withConnector("b", `exec ${runtime} b.ts`));
+  await local.write("story.yaml", story(["a", "b"]).replace("name: b,", "name: b, needs: [a],"));
+}
+
+children(
+  "beside a program stands a connector, which takes its packets straight to the next one's",
+  async ({ local }) => {
+    await chain(
+      local,
+      `for (let i = 0; i < 50; i++) yield { payload: { i } };
+    console.log(Object.keys(context.env).filter((name) => /HUB_ENDPOINT|DISCOVERY/.test(name)).length, "addresses");`,
+      `let n = 0;
+    for await (const { payload } of packets) if (payload.i !== n++ || n === 50) break;
+    console.log(n, "came");`,
+    );
+    assert.is(await within(30_000, "local ends", local.run("--once")), 0, local.output);
+    assert.match(local.output, /^a \| 0 addresses$/m);
+    assert.match(local.output, /^b \| 50 came$/m);
+    assert.match(local.output, /^a ─> b +p2p +50 +50 +0 +0 /m);
+  },
+);
+
+children("what a program sent before its end reaches one that is slow", async ({ local }) => {
+  await chain(
+    local,
+    `const bytes = new Uint8Array(65536);
+    for (let i = 0; i < 100; i++) yield { binary: { bytes }, metadata: { i: String(i) } };`,
+    `let n = 0;
+    for await (const _ of packets) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (++n === 100) break;
+    }`,
+  );
+  assert.is(await within(30_000, "local ends", local.run("--once")), 0, local.output);
+  assert.match(local.output, /every packet is accounted for/);
+});
+
+children("a connector that is killed comes back, and its program goes on with it", async ({ local }) => {
+  await chain(
+    local,
+    `for (let i = 0;; i++) {
+      yield { payload: { i } };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }`,
+    `for await (const { payload } of packets) console.log("packet", payload.i);`,
+  );
+  local.run();
+  await local.said(/^b \| packet (\d+)$/m);
+  const started = /"connector started".*"step":"b".*"pid":(\d+)/;
+  process.kill(Number(await local.said(started)), "SIGKILL");
+  const crash = JSON.parse(await local.said(/^(.*"connector crashed".*)$/m));
+  assert.equal([crash.step, crash.error], ["b", "signal SIGKILL"]);
+  await local.said(/"connector crashed"[^]*^b \| packet (\d+)$/m);
+  assert.not(/"engram crashed"/.test(local.output), local.output);
+});
+
+children("an edited setting starts both anew, as the next generation", async ({ local }) => {
+  await chain(local, "for await (const _ of packets);", "for await (const _ of packets);");
+  local.run();
+  const pids = () => [...local.output.matchAll(/"(?:engram|connector) started".*"step":"b".*"generation":2/g)];
+  await local.said(/("connector started").*"step":"b"/);
+  await local.write("transport.yaml", transport(", streaming: { backpressure: { buffer: { maxMessages: 7 } } }"));
+  await local.signal.until("both", () => pids().length === 2, 15_000);
+  assert.is((await local.binding("b")).binding.generation, 2);
+});
+
+children("once: a connector that cannot run ends it with 1, and is named", async ({ local }) => {
+  await local.write("transport.yaml", transport());
+  await local.write("a.yaml", withConnector("a", "exec sleep 60"));
+  await local.write("story.yaml", story(["a"]));
+  const exit = local.run("--once");
+  const pid = await local.said(/"connector started".*"pid":(\d+)/);
+  process.kill(Number(pid), "SIGKILL");
+  assert.is(await within(15_000, "local ends", exit), 1);
+  assert.match(local.output, /bobravoz: connector of step "a" crashed: signal SIGKILL/);
 });
 
 children("broken manifests at the start end it with every fault", async ({ local }) => {

@@ -4,17 +4,18 @@ import { FilesCluster } from "../adapters/cluster/files.ts";
 import { faultText } from "../adapters/cluster/manifests.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { createLog } from "../adapters/log.ts";
-import { Children } from "../adapters/process/children.ts";
+import { Children, crashSubject } from "../adapters/process/children.ts";
 import { PortPool } from "../adapters/process/ports.ts";
 import { TransportError } from "../contract/errors.ts";
 import { readHubConfig } from "../contract/hub-config.ts";
 import { annotations, defaultHubPort } from "../contract/names.ts";
+import type { Clock } from "../contract/runtime.ts";
 import type { Decisions } from "../control/decisions.ts";
 import { type Io, isColored } from "./io.ts";
 import { parseAddress, readTls } from "./listen.ts";
 import { edgesOf } from "./local-edges.ts";
-import { localSpec, refuseLocally } from "./local-engrams.ts";
-import { localLogLine } from "./local-log.ts";
+import { localSpec } from "./local-engrams.ts";
+import { connectorLine, localLogLine } from "./local-log.ts";
 import { startNode } from "./node.ts";
 import { readOptions } from "./options.ts";
 import { startView, type View } from "./view/live.ts";
@@ -61,7 +62,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     log,
     restart: !isOnce,
     spec: (decision, binding, start) => localSpec({ directory, address: node.address, env }, decision, binding, start),
-    onLine: (binding, _stream, line) => print(`${binding.step} | ${line}`),
+    onLine: ({ step }, program, line) => {
+      const shown = program === "engram" ? line : connectorLine(line, Boolean(io.env["BUBU_DEBUG"]));
+      if (shown !== null) print(`${step}${program === "engram" ? "" : " connector"} | ${shown}`);
+    },
     onEvent: (event) => cluster.recordEvent(event),
     onGeneration: (namespace, storyRun) => node.control.touch(namespace, storyRun),
   });
@@ -77,7 +81,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     decide: {
       connectorEndpoint: (...key) => `127.0.0.1:${ports.take(key.join("/"))}`,
       generation: (...key) => children.generation(...key),
-      refuse: refuseLocally,
     },
   });
   const { control } = node;
@@ -110,7 +113,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       await Promise.race([aborted(io.signal), node.watching]);
       return 0;
     }
-    const faults = await once(children, control, io.signal);
+    const faults = await once(children, control, clock, print, io.signal);
     const { isGood } = view.stop();
     for (const fault of faults) io.err(`bobravoz: ${fault}\n`);
     return isGood && faults.length === 0 ? 0 : 1;
@@ -122,15 +125,28 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** How often `--once` says for whom it waits. */
+const waitingMs = 10_000;
+
 /** Settles when the programs have ended; what went wrong, in words. Throws what keeps a run from being decided. */
-async function once(children: Children, decisions: Decisions, signal: AbortSignal): Promise<readonly string[]> {
+async function once(
+  children: Children,
+  decisions: Decisions,
+  clock: Clock,
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   for (const { failure } of decisions.runs()) if (failure !== null) throw failure;
   if (children.list().length === 0) {
     throw new TransportError("Usage", `--once needs an Engram with the annotation ${annotations.localCommand}`);
   }
-  const ended = await children.settled(signal);
-  return ended.flatMap(({ engram, step, lastCrash }) =>
-    lastCrash === null ? [] : [`engram "${engram}" of step "${step}" crashed: ${lastCrash.text}`]
+  const timer = clock.every(waitingMs, () => {
+    const open = children.list().filter(({ state }) => state !== "done").map(({ step, state }) => `${step} (${state})`);
+    print(`waiting for the end of ${open.join(", ")}`);
+  });
+  const ended = await children.settled(signal).finally(() => timer.cancel());
+  return ended.flatMap((child) =>
+    child.lastCrash === null ? [] : [`${crashSubject(child, child.lastCrash)} crashed: ${child.lastCrash.text}`]
   );
 }
 

@@ -33,8 +33,6 @@ export interface DecideOptions {
   generation?(namespace: string, storyRun: string, step: string): number;
   /** Whether the hub holds no packet of an edge any more, by step ids. Default: it holds none. */
   drained?(namespace: string, storyRun: string, from: string, to: string): boolean;
-  /** Why an engram can not be a step here; null when it can. */
-  refuse?(step: Step, engram: Engram): TransportError | null;
 }
 
 /** The objects that a decision is made from, as they were. */
@@ -101,7 +99,7 @@ export function decideRun(
 export function decideWith(world: World, run: StoryRun, inputs: RunInputs, options: DecideOptions): RunDecision {
   const { name: storyRun, namespace = "" } = run.metadata;
   const { story } = inputs;
-  const refused = transportTypeFault(run, story) ?? engramFault(inputs, namespace, options);
+  const refused = transportTypeFault(run, story);
   if (refused !== null) return failed(run, inputs, null, refused);
   const input: TopologyInput = {
     story,
@@ -193,15 +191,6 @@ function transportTypeFault(run: StoryRun, story: Story): TransportError | null 
   const message =
     `annotation ${annotations.transportType} of Story "${story.metadata.name}" is "${type}": only grpc is known`;
   return new TransportError("InvalidConfiguration", message, { namespace, storyRun, story: story.metadata.name });
-}
-
-function engramFault(inputs: RunInputs, namespace: string, options: DecideOptions): TransportError | null {
-  for (const step of inputs.story.spec.steps) {
-    const engram = step.ref === undefined ? undefined : inputs.engrams.get(keyOf(step.ref, namespace));
-    const fault = engram === undefined ? null : options.refuse?.(step, engram) ?? null;
-    if (fault !== null) return fault;
-  }
-  return null;
 }
 
 function failed(

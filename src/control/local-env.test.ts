@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { engram, story, storyRun, transport } from "../../test/support/objects.ts";
 import type { JsonObject } from "../contract/resources.ts";
 import { decideWith } from "./decisions.ts";
-import { localEnv } from "./local-env.ts";
+import { localEnv, type LocalEnvInput, localPairEnv } from "./local-env.ts";
 import { MemoryWorld } from "./world.ts";
 
 const env = suite("local env");
@@ -22,21 +22,19 @@ function variables(defaultSettings?: JsonObject, start: { generation: number } =
   });
   assert.is(decision.failure, null);
   const binding = decision.bindings[0]!;
-  return {
+  const input: LocalEnvInput = {
     binding,
-    env: localEnv({
-      binding,
-      run,
-      story: inputs.story,
-      step: inputs.story.spec.steps[0]!,
-      engram: program,
-      transports,
-      ...start,
-      startedAt: "2026-01-01T00:00:00Z",
-      hubEndpoint: "127.0.0.1:9000",
-      discoveryEndpoint: "127.0.0.1:9001",
-    }),
+    run,
+    story: inputs.story,
+    step: inputs.story.spec.steps[0]!,
+    engram: program,
+    transports,
+    ...start,
+    startedAt: "2026-01-01T00:00:00Z",
+    hubEndpoint: "127.0.0.1:9000",
+    discoveryEndpoint: "127.0.0.1:9001",
   };
+  return { binding, env: localEnv(input), pair: localPairEnv(input) };
 }
 
 env("every variable by name (control-plane 6.3, 6.4)", () => {
@@ -119,6 +117,29 @@ env("a generation changes its variable and nothing else", () => {
   const second = variables(undefined, { generation: 2 }).env;
   assert.equal({ ...second, BUBU_CONNECTOR_GENERATION: "1" }, first);
   assert.is(second.BUBU_CONNECTOR_GENERATION, "2");
+});
+
+env("with a connector, hub and discovery are the connector's, the binding is the engram's (control-plane 7.3)", () => {
+  const { env: all, pair } = variables({ env: { BUBU_GRPC_DIAL_TIMEOUT: "5s", BUBU_OF_THE_ENGRAM: "1" } });
+  const missing = Object.keys(all).filter((name) => pair.engram[name] !== all[name]);
+  assert.equal(missing, ["BUBU_HUB_ENDPOINT", "BOBRAVOZ_HUB_ENDPOINT", "BOBRAVOZ_DISCOVERY_ENDPOINT"]);
+  const { connector } = pair;
+  assert.equal(Object.keys(connector).filter((name) => !name.startsWith("BUBU_GRPC_")).sort(), [
+    "BOBRAVOZ_DISCOVERY_ENDPOINT",
+    "BOBRAVOZ_HUB_ENDPOINT",
+    "BUBU_CONNECTOR_GENERATION",
+    "BUBU_ENGRAM_NAME",
+    "BUBU_EXECUTION_MODE",
+    "BUBU_HUB_ENDPOINT",
+    "BUBU_POD_NAMESPACE",
+    "BUBU_STEP_NAME",
+    "BUBU_STORYRUN_ID",
+    "BUBU_STORY_NAME",
+    "BUBU_TRACE_PROPAGATION",
+    "BUBU_TRANSPORT_HEARTBEAT_INTERVAL",
+  ]);
+  assert.equal([connector["BUBU_GRPC_PORT"], connector["BUBU_GRPC_DIAL_TIMEOUT"]], ["20001", "5s"]);
+  assert.is(connector["BUBU_EXECUTION_MODE"], "streaming");
 });
 
 env.run();

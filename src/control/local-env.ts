@@ -1,6 +1,6 @@
 /**
- * The variables of an engram that local mode starts: those that a pod would have (control-plane 6.3, 6.4), and where
- * hub and discovery are. Pure. What only a cluster has (certificates, the security mode) is absent.
+ * The variables of the programs that local mode starts: those that a pod would have (control-plane 6.3, 6.4, 7.3), and
+ * where hub and discovery are. Pure. What only a cluster has (certificates, the security mode) is absent.
  */
 import {
   baseEnvironment,
@@ -38,8 +38,8 @@ const clusterOnly =
   /^BUBU_(TRANSPORT_SECURITY_MODE|GRPC_REQUIRE_TLS|HUB_CA_FILE|\w+_TLS_\w+|GRPC_CLIENT_\w+_FILE|GRPC_CA_FILE)$/;
 
 /**
- * The variables by name. Settings' `env` overrides apply as in a pod (E-20), except to what local mode itself decides:
- * hub, discovery, binding, port and generation.
+ * The variables of an engram that speaks to the hub itself, by name. Settings' `env` overrides apply as in a pod
+ * (E-20), except to what local mode itself decides: hub, discovery, binding, port and generation.
  */
 export function localEnv(input: LocalEnvInput): Variables {
   const { binding } = input;
@@ -55,6 +55,40 @@ export function localEnv(input: LocalEnvInput): Variables {
   });
   const kept = Object.entries(asVariables(whole)).filter(([name]) => !clusterOnly.test(name));
   return { ...Object.fromEntries(kept), ...addresses(input) };
+}
+
+/** Where hub and discovery are: for connectors, and for programs that speak to them. */
+const peers = ["BUBU_HUB_ENDPOINT", "BOBRAVOZ_HUB_ENDPOINT", "BOBRAVOZ_DISCOVERY_ENDPOINT"];
+
+/** What the webhook copies from the engram's container (control-plane 7.3), as far as it exists here. */
+const ofConnector: ReadonlySet<string> = new Set([
+  ...peers,
+  "BUBU_ENGRAM_NAME",
+  "BUBU_STORY_NAME",
+  "BUBU_STEP_NAME",
+  "BUBU_STORYRUN_ID",
+  "BUBU_POD_NAMESPACE",
+  "BUBU_CONNECTOR_GENERATION",
+  "BUBU_TRACE_PROPAGATION",
+  "BUBU_TRANSPORT_HEARTBEAT_INTERVAL",
+]);
+const copiedPrefix = "BUBU_GRPC_";
+
+/**
+ * The variables of an engram with a connector beside it, and those of the connector. The binding is not among the
+ * latter: a connector of ours asks discovery for it, and locally there is no other source.
+ */
+export function localPairEnv(input: LocalEnvInput): { readonly engram: Variables; readonly connector: Variables } {
+  const all = Object.entries(localEnv(input));
+  return {
+    engram: Object.fromEntries(all.filter(([name]) => !peers.includes(name))),
+    connector: {
+      ...Object.fromEntries(all.filter(([name]) => ofConnector.has(name) || name.startsWith(copiedPrefix))),
+      BUBU_EXECUTION_MODE: "streaming",
+      // what the engram gave it before its end goes out first; where local mode ends, it does not wait for that
+      BUBU_GRPC_GRACEFUL_SHUTDOWN_TIMEOUT: "30s",
+    },
+  };
 }
 
 /** Variables that have a value; fields of a pod have none here. */

@@ -1,10 +1,10 @@
-/** One engram as a child process: started again when it crashes, stopped with everything that it started itself. */
+/** One program as a child process: started again when it crashes, stopped with everything that it started itself. */
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import type { Clock, Timer } from "../../contract/runtime.ts";
 import { LineSplitter } from "./lines.ts";
 
-/** How to start an engram. */
+/** How to start a program. */
 export interface ChildSpec {
   /** Run by `/bin/sh -c`. */
   readonly command: string;
@@ -36,6 +36,8 @@ export interface ChildOptions extends ChildEvents {
   readonly clock: Clock;
   /** Whether it is started again after a crash. */
   readonly restart: boolean;
+  /** It has no input that could end: code 0 is a crash like any other, unless `stop` was called. */
+  readonly isService?: boolean;
 }
 
 const firstRetryMs = 500;
@@ -63,14 +65,14 @@ export class Child {
     return this.#process?.pid;
   }
 
-  /** Sends SIGTERM to the program and its children, SIGKILL after 5 s, and settles when they are gone. */
-  async stop(): Promise<void> {
+  /** Sends SIGTERM to the program and its children, SIGKILL after `limitMs`, and settles when they are gone. */
+  async stop(limitMs = killAfterMs): Promise<void> {
     this.#isStopping = true;
     this.#retry?.cancel();
     this.#retry = null;
     if (this.#process === null) return;
     this.#kill("SIGTERM");
-    const kill = this.#options.clock.after(killAfterMs, () => this.#kill("SIGKILL"));
+    const kill = this.#options.clock.after(limitMs, () => this.#kill("SIGKILL"));
     await this.#ended;
     kill.cancel();
   }
@@ -110,7 +112,7 @@ export class Child {
 
   #end(exit: Exit, ranMs: number): void {
     if (this.#isStopping) return;
-    if (exit.code === 0) return this.#options.onDone();
+    if (exit.code === 0 && !this.#options.isService) return this.#options.onDone();
     if (!this.#options.restart) return this.#options.onCrash(exit, null);
     if (ranMs >= steadyMs) this.#crashes = 0;
     const retryMs = Math.min(firstRetryMs * 2 ** this.#crashes++, maxRetryMs);

@@ -1,12 +1,13 @@
 /**
- * The engrams of local mode: one child process for each step whose manifest says how to start it, kept in line with
- * the decisions. An edit that changes what a program was given starts it anew, as a new generation.
+ * The engrams of local mode: the programs of each step whose manifest says how to start it, kept in line with the
+ * decisions. An edit that changes what a program was given starts them anew, as a new generation.
  */
 import type { Clock, Log } from "../../contract/runtime.ts";
 import type { ObjectEvent } from "../../control/cluster.ts";
 import type { Decisions, RunDecision } from "../../control/decisions.ts";
 import type { BindingDescription } from "../../topology/binding.ts";
-import { Child, type ChildSpec, type Exit } from "./child.ts";
+import type { Exit } from "./child.ts";
+import { type ProgramName, StepPrograms, type StepSpec } from "./step-programs.ts";
 
 /** What differs from start to start of one program. */
 export interface Start {
@@ -21,8 +22,8 @@ export interface ChildrenOptions {
   /** Whether a program that crashes is started again. */
   readonly restart: boolean;
   /** How to start a step; null for one that attaches from outside. Pure. */
-  spec(decision: RunDecision, binding: BindingDescription, start: Start): ChildSpec | null;
-  readonly onLine: (binding: BindingDescription, stream: "stdout" | "stderr", line: string) => void;
+  spec(decision: RunDecision, binding: BindingDescription, start: Start): StepSpec | null;
+  readonly onLine: (binding: BindingDescription, program: ProgramName, line: string) => void;
   readonly onEvent: (event: ObjectEvent) => void;
   /** Told when the generation of a step has changed, so that its run is decided again. */
   readonly onGeneration: (namespace: string, storyRun: string) => void;
@@ -40,7 +41,12 @@ export interface ChildReport {
   readonly state: ChildState;
   readonly pid: number | null;
   /** How it ended when it crashed last; null when it never did. */
-  readonly lastCrash: Exit | null;
+  readonly lastCrash: Crash | null;
+}
+
+/** How a program ended that should not have. */
+export interface Crash extends Exit {
+  readonly program: ProgramName;
 }
 
 interface Entry {
@@ -50,8 +56,8 @@ interface Entry {
   given: string;
   generation: number;
   state: ChildState;
-  lastCrash: Exit | null;
-  child: Child | null;
+  lastCrash: Crash | null;
+  child: StepPrograms | null;
   /** Stops and starts of one step follow each other. */
   work: Promise<void>;
 }
@@ -189,24 +195,25 @@ export class Children {
     const startedAt = new Date(clock.nowMs()).toISOString();
     const spec = this.#options.spec(decision, binding, { generation, startedAt });
     if (spec === null) return;
-    entry.child = new Child({
+    entry.child = new StepPrograms({
       spec,
       clock,
       restart,
-      onLine: (stream, line) => this.#options.onLine(entry.binding, stream, line),
-      onStart: (pid) => {
-        log.info("engram started", { ...fieldsOf(entry), pid });
-        this.#set(entry, "running");
+      onLine: (program, _stream, line) => this.#options.onLine(entry.binding, program, line),
+      onStart: (program, pid) => {
+        log.info(`${program} started`, { ...fieldsOf(entry), pid });
+        if (program === "engram") this.#set(entry, "running");
       },
       onDone: () => {
         log.info("engram ended", fieldsOf(entry));
         this.#set(entry, "done");
       },
-      onCrash: (exit, retryMs) => {
-        entry.lastCrash = exit;
-        log.warn("engram crashed", { ...fieldsOf(entry), error: exit.text, retryMs: retryMs ?? undefined });
-        this.#options.onEvent(crashEvent(entry, exit));
-        this.#set(entry, retryMs === null ? "crashed" : "restarting");
+      onCrash: (program, exit, retryMs) => {
+        entry.lastCrash = { ...exit, program };
+        log.warn(`${program} crashed`, { ...fieldsOf(entry), error: exit.text, retryMs: retryMs ?? undefined });
+        this.#options.onEvent(crashEvent(entry, entry.lastCrash));
+        if (retryMs === null) this.#set(entry, "crashed");
+        else if (program === "engram") this.#set(entry, "restarting");
       },
     });
   }
@@ -240,9 +247,17 @@ function fieldsOf({ binding: { namespace, storyRun, step, engram }, generation }
   return { namespace, storyRun, step, engram, generation };
 }
 
-function crashEvent({ binding, decision, generation }: Entry, exit: Exit): ObjectEvent {
-  const { namespace, storyRun, step, engram } = binding;
-  const message = `engram "${engram}" of step "${step}" (generation ${generation}) crashed: ${exit.text}`;
+function crashEvent({ binding, decision, generation }: Entry, crash: Crash): ObjectEvent {
+  const { namespace, storyRun } = binding;
+  const message = `${crashSubject(binding, crash)} (generation ${generation}) crashed: ${crash.text}`;
   const { uid } = decision.run.metadata;
   return { kind: "StoryRun", namespace, name: storyRun, uid, type: "Warning", reason: "EngramCrashed", message };
+}
+
+/** `engram "e" of step "s"`, `connector of step "s"`. */
+export function crashSubject(
+  { engram, step }: Pick<BindingDescription, "engram" | "step">,
+  { program }: Pick<Crash, "program">,
+): string {
+  return program === "engram" ? `engram "${engram}" of step "${step}"` : `connector of step "${step}"`;
 }
