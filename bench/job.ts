@@ -1,12 +1,18 @@
 /** What the bench asks of its load generator, and what that answers: one JSON text each. */
 
-export type Protocol = "grpc" | "tcp";
+/** `engram`: Data and Control of TransportConnectorService, as an engram speaks them with its connector.
+ * `direct`: one gRPC stream from producer to consumer, both in the load generator, nothing between. */
+export type Protocol = "grpc" | "tcp" | "engram" | "direct";
 
 interface Target {
   readonly protocol: Protocol;
   readonly port: number;
+  /** Where the consumer connects. Default: `port`. */
+  readonly consumerPort?: number;
   /** Process whose CPU time and memory count. */
   readonly pid: number;
+  /** More processes whose CPU time counts. */
+  readonly morePids?: readonly number[];
   /** Whether the consumer gives credits back. */
   readonly returnsCredits: boolean;
 }

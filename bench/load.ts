@@ -30,10 +30,10 @@ interface Moment {
 }
 
 async function saturate(job: SaturatedJob): Promise<LoadResult> {
-  const { frame } = buildSample(job.packetBytes);
+  const { frame } = buildSample(job.packetBytes, job.protocol === "engram");
   const perWrite = Math.max(1, Math.floor(writeBytes / frame.length));
   const chunk = Buffer.concat(Array<Buffer>(perWrite).fill(frame));
-  const pair = await openPair(job.protocol, job.port);
+  const pair = await openPair(job.protocol, job.port, job.consumerPort);
   const counter = new FrameCounter(job.packetBytes, null);
   const credits = consume(pair, counter, job.returnsCredits);
   let sent = 0;
@@ -55,8 +55,8 @@ async function saturate(job: SaturatedJob): Promise<LoadResult> {
 }
 
 async function pace(job: PacedJob): Promise<LoadResult> {
-  const sample = buildSample(job.packetBytes);
-  const pair = await openPair(job.protocol, job.port);
+  const sample = buildSample(job.packetBytes, job.protocol === "engram");
+  const pair = await openPair(job.protocol, job.port, job.consumerPort);
   const seconds = job.warmSeconds + job.seconds;
   const latenciesMs = new Float64Array(Math.ceil(job.ratePerSecond * (seconds + 1)));
   let taken = 0;
@@ -138,7 +138,8 @@ async function measureWindow(
 ): Promise<readonly [Moment, Moment]> {
   const moment = (): Moment => {
     const { user, system } = process.cpuUsage();
-    const subjectNanos = cpuNanos(job.pid);
+    const nanos = [job.pid, ...job.morePids ?? []].map(cpuNanos);
+    const subjectNanos = nanos.some((each) => each === null) ? null : nanos.reduce((sum, each) => sum! + each!, 0)!;
     return { atMs: performance.now(), delivered: counter.messages, subjectNanos, loadMicros: user + system };
   };
   const warmUntil = performance.now() + job.warmSeconds * warmStretch * 1000;

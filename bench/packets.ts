@@ -3,6 +3,7 @@
  * The stamp is a metadata value, so it survives relays that decode and encode again, whatever else they add.
  */
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { DataRequestSchema } from "../gen/transport/v1/transport_pb.ts";
 import { DataPacketSchema, ProcessRequestSchema } from "../gen/transport/v1/hub_pb.ts";
 
 /** Metadata key of the time of sending, in microseconds of `performance.now`, 16 decimal digits. */
@@ -23,11 +24,15 @@ export interface Sample {
 /**
  * A packet whose encoded DataPacket has exactly `packetBytes`. Up to 600 bytes it is a transcript (metadata and a
  * `payload` Struct), up to 2,000 a frame of pcm16 audio (837 bytes hold 20 ms at 16 kHz), above that a binary frame.
+ * With `fromEngram` the message is the DataRequest of the same fields.
  * Throws a plain Error for a size that cannot be had.
  */
-export function buildSample(packetBytes: number): Sample {
+export function buildSample(packetBytes: number, fromEngram = false): Sample {
   const packet = fit(packetBytes);
-  const message = toBinary(ProcessRequestSchema, create(ProcessRequestSchema, { packet }));
+  // the fields of DataRequest are those of DataPacket under other numbers
+  const message = fromEngram
+    ? toBinary(DataRequestSchema, create(DataRequestSchema, packet))
+    : toBinary(ProcessRequestSchema, create(ProcessRequestSchema, { packet }));
   const frame = frameOf(message);
   return { frame, stampAt: frame.indexOf(marker) + marker.length + gapBytes };
 }
@@ -53,7 +58,7 @@ export function readStamp(bytes: Buffer, start: number, end: number): number {
   return Number(bytes.toString("latin1", digits, digits + stampDigits)) / 1000;
 }
 
-type PacketShape = MessageInitShape<typeof DataPacketSchema>;
+type PacketShape = MessageInitShape<typeof DataPacketSchema> & MessageInitShape<typeof DataRequestSchema>;
 
 function fit(packetBytes: number): PacketShape {
   // a second filler in the metadata, since a length that takes one byte more skips a size

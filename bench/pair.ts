@@ -27,8 +27,9 @@ export interface Pair {
 }
 
 /** Opens both streams of run 0. */
-export async function openPair(protocol: Protocol, port: number): Promise<Pair> {
-  const connections = [await openConnection(protocol, port), await openConnection(protocol, port)] as const;
+export async function openPair(protocol: Protocol, port: number, consumerPort = port): Promise<Pair> {
+  if (protocol === "direct") return await openDirect();
+  const connections = [await openConnection(protocol, port), await openConnection(protocol, consumerPort)] as const;
   let isClosing = false;
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => {});
@@ -56,12 +57,87 @@ export interface Connection {
   close(): void;
 }
 
-/** Connects to a subject. Over TCP each stream is a connection. */
-export function openConnection(protocol: Protocol, port: number): Promise<Connection> {
-  return protocol === "grpc" ? openGrpc(port) : Promise.resolve(openTcp(port));
+/** The consumer serves the stream that the producer opens. */
+async function openDirect(): Promise<Pair> {
+  const settings = { initialWindowSize: streamWindowBytes };
+  const server = http2.createServer({ settings });
+  server.on("session", (session) => session.setLocalWindowSize(sessionWindowBytes));
+  const accepted = new Promise<http2.ServerHttp2Stream>((resolve) => server.once("stream", resolve));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const connection = await openGrpc((server.address() as net.AddressInfo).port, (session, run, step) => {
+    return request(session, processPath, identity(run, step));
+  });
+  const { promise: failed } = Promise.withResolvers<never>();
+  const producer = connection.open(0, "producer", () => {});
+  const consumer = await accepted;
+  consumer.respond({ ":status": 200, "content-type": "application/grpc" });
+  return {
+    producer,
+    consumer,
+    failed,
+    close() {
+      connection.close();
+      server.close();
+    },
+  };
 }
 
-async function openGrpc(port: number): Promise<Connection> {
+/** Connects to a subject. Over TCP each stream is a connection. */
+export function openConnection(protocol: Protocol, port: number): Promise<Connection> {
+  switch (protocol) {
+    case "grpc":
+      return openGrpc(port, (session, run, step) => request(session, processPath, identity(run, step)));
+    case "engram":
+      return openGrpc(port, openEngram);
+    case "direct":
+      throw new Error("a direct pair has no subject to connect to");
+    case "tcp":
+      return Promise.resolve(openTcp(port));
+    default:
+      throw new Error(`no such protocol: ${protocol satisfies never}`);
+  }
+}
+
+const processPath = "/transport.v1.HubService/Process";
+const connectorPath = "/transport.v1.TransportConnectorService";
+
+function identity(run: number, step: BenchStep): http2.OutgoingHttpHeaders {
+  return {
+    [requestHeaders.namespace]: namespace,
+    [requestHeaders.storyRun]: runName(run),
+    [requestHeaders.step]: steps[step],
+    [requestHeaders.generation]: "1",
+    [requestHeaders.capabilities]: "none",
+  };
+}
+
+/** Data first, then Control, as the SDKs open them (data-plane 6.10). What Control says is not looked at. */
+function openEngram(session: http2.ClientHttp2Session): http2.ClientHttp2Stream {
+  const data = request(session, `${connectorPath}/Data`, {});
+  const control = request(session, `${connectorPath}/Control`, { [requestHeaders.binding]: `${namespace}/bench` });
+  control.on("error", () => {}); // the Data stream of the session fails as well, and tells
+  control.resume();
+  return data;
+}
+
+function request(
+  session: http2.ClientHttp2Session,
+  path: string,
+  headers: http2.OutgoingHttpHeaders,
+): http2.ClientHttp2Stream {
+  return session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    [requestHeaders.protocol]: protocolVersion,
+    ...headers,
+  }, { endStream: false });
+}
+
+type OpenStream = (session: http2.ClientHttp2Session, run: number, step: BenchStep) => http2.ClientHttp2Stream;
+
+async function openGrpc(port: number, openStream: OpenStream): Promise<Connection> {
   const settings = { initialWindowSize: streamWindowBytes };
   const session = http2.connect(`http://127.0.0.1:${port}`, { settings });
   await new Promise<void>((resolve, reject) => {
@@ -72,18 +148,7 @@ async function openGrpc(port: number): Promise<Connection> {
   session.setLocalWindowSize(sessionWindowBytes);
   return {
     open(run, step, onEnded) {
-      const stream = session.request({
-        ":method": "POST",
-        ":path": "/transport.v1.HubService/Process",
-        "content-type": "application/grpc",
-        te: "trailers",
-        [requestHeaders.protocol]: protocolVersion,
-        [requestHeaders.namespace]: namespace,
-        [requestHeaders.storyRun]: runName(run),
-        [requestHeaders.step]: steps[step],
-        [requestHeaders.generation]: "1",
-        [requestHeaders.capabilities]: "none",
-      }, { endStream: false });
+      const stream = openStream(session, run, step);
       let status = "no status";
       const read = (headers: http2.IncomingHttpHeaders) => {
         if (headers["grpc-status"] !== undefined) {

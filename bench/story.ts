@@ -7,6 +7,8 @@ import { namespace, runName, steps } from "./pair.ts";
 export interface StoryOptions {
   /** Whether `flowControl.mode` is none; else all settings are the defaults, with credits. */
   readonly withoutCredits: boolean;
+  /** `routing.mode` of the Story's transport. Default: hub. */
+  readonly routing?: "hub" | "auto";
   /** StoryRuns, named `runName(0)` and so on; an idle stream needs one per two streams. */
   readonly runs: number;
 }
@@ -18,7 +20,7 @@ export function writeStory(options: StoryOptions): string {
   return directory;
 }
 
-function storyText({ withoutCredits, runs }: StoryOptions): string {
+function storyText({ withoutCredits, runs, routing = "hub" }: StoryOptions): string {
   const flowControl = withoutCredits ? "\n        flowControl:\n          mode: none" : "";
   const documents = [
     `apiVersion: transport.bubustack.io/v1alpha1
@@ -57,7 +59,7 @@ spec:
       transportRef: bench
       streaming:
         routing:
-          mode: hub${flowControl}
+          mode: ${routing}${flowControl}
   steps:
     - name: ${steps.producer}
       transport: bench
