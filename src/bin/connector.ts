@@ -7,6 +7,10 @@ import { readSetup } from "./connector-config.ts";
 import { startConnector } from "./connector-node.ts";
 import type { Io } from "./io.ts";
 import { readOptions } from "./options.ts";
+import { giveBackStartMemory } from "./start-memory.ts";
+
+/** When what the start needed is given back, unless packets flow by then. */
+const settledMs = 500;
 
 /** Answers 0 at SIGTERM, 1 where it cannot start or go on; then the reason stands in the log (D-060, W-44). */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -23,6 +27,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     try {
       admin = await listenForProbes(values["health-listen"], node);
       log.info("connector listens", { ...fields, address: node.address, health: admin?.address });
+      systemClock.after(settledMs, () => {
+        if (node.connector.counters.packetsReceived === 0) giveBackStartMemory();
+      });
       const stopped = new Promise<void>((resolve) => {
         if (io.signal.aborted) resolve();
         io.signal.addEventListener("abort", () => resolve(), { once: true });
