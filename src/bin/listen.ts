@@ -1,6 +1,6 @@
 /** Where a hub listens, and with which certificates: flags and variables, checked before anything is opened. */
 import { readFile } from "node:fs/promises";
-import type { TlsFiles } from "../adapters/http/server.ts";
+import type { TlsFiles } from "../adapters/grpc/options.ts";
 import { isTransportError, TransportError } from "../contract/errors.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import type { Address } from "./node.ts";

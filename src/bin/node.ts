@@ -16,7 +16,7 @@ import { addDiscovery } from "../adapters/rpc/discovery.ts";
 import { addHealth, Health } from "../adapters/rpc/health.ts";
 import { addReflection } from "../adapters/rpc/reflection.ts";
 import type { AdminOptions } from "../adapters/http/admin.ts";
-import type { TlsFiles } from "../adapters/http/server.ts";
+import type { TlsFiles } from "../adapters/grpc/options.ts";
 import { TransportError } from "../contract/errors.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
 import type { Clock, Log } from "../contract/runtime.ts";

@@ -5,7 +5,9 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { type AdminOptions, type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
 import { notGrpc } from "../adapters/grpc/serve.ts";
-import { type GrpcServer, listenGrpc, type TlsFiles } from "../adapters/http/server.ts";
+import type { Http2Port } from "../adapters/grpc/listen.ts";
+import type { TlsFiles } from "../adapters/grpc/options.ts";
+import { listenGrpc } from "../adapters/http/server.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import { addHub } from "../adapters/rpc/process.ts";
@@ -36,7 +38,7 @@ export interface Served {
   /** `host:port` of the gRPC port. */
   readonly address: string;
   readonly adminAddress: string | null;
-  readonly server: GrpcServer;
+  readonly server: Http2Port;
   /** Drains (at most `limitMs`), then closes both ports. Idempotent. */
   close(limitMs: number): Promise<void>;
 }

@@ -39,19 +39,19 @@ function print(result: Result): void {
 
 /** Where a way of ours is worse than the baseline of its suite. */
 function worseThanBaseline(results: readonly Result[]): string[] {
-  return results.filter(({ isBaseline }) => !isBaseline).flatMap(({ suite, way, passed, failures }) => {
-    const baseline = results.find((other) => other.suite === suite && other.isBaseline);
-    if (baseline === undefined) return [`${suite}: no baseline`];
+  return results.filter(({ isBaseline }) => !isBaseline).flatMap((result) => {
+    const baseline = results.find((other) => other.suite === result.suite && other.isBaseline);
+    if (baseline === undefined) return [`${result.suite}: no baseline`];
     // h2spec leaves out what a server does not announce, so there passes are what counts
-    const isWorse = suite === "h2spec"
-      ? passed + racesLost({ suite, way, failures }) < baseline.passed + racesLost(baseline)
-      : failures.length > baseline.failures.length;
-    return isWorse ? [`${suite} ${way}: worse than ${baseline.way}`] : [];
+    const isWorse = result.suite === "h2spec"
+      ? result.passed + racesLost(result) < baseline.passed + racesLost(baseline)
+      : result.failures.length > baseline.failures.length;
+    return isWorse ? [`${result.suite} ${result.way}: worse than ${baseline.way}`] : [];
   });
 }
 
 /** Failed cases that depend on timing alone. */
-function racesLost({ suite, way, failures }: Pick<Result, "suite" | "way" | "failures">): number {
+function racesLost({ suite, way, failures }: Result): number {
   const patterns = knownOf(suite, way).filter(({ sometimes }) => sometimes).flatMap(({ cases }) => cases);
   return failures.filter((name) => patterns.some((pattern) => matches(pattern, name))).length;
 }

@@ -1,7 +1,7 @@
 /** What the shared suite asks of a client of HubService.Process, whichever library it is. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ProcessRequestSchema, ProcessResponse } from "../../gen/transport/v1/hub_pb.ts";
-import type { TlsFiles } from "../../src/adapters/http/server.ts";
+import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 import { protocolVersion, requestHeaders } from "../../src/contract/names.ts";
 import { within } from "../support/deadline.ts";
 

@@ -4,7 +4,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { ProcessRequestSchema, type ProcessResponse, ProcessResponseSchema } from "../../gen/transport/v1/hub_pb.ts";
 import { processPath } from "../../src/adapters/http/process-stream.ts";
-import { reasonHeader } from "../../src/adapters/rpc/status.ts";
+import { reasonHeader } from "../../src/adapters/grpc/status.ts";
 import type { Call, CallStatus, ClientKind, RequestInit } from "./client.ts";
 
 /** Responses that may wait for `read`. */

@@ -1,7 +1,7 @@
 /** A whole hub as the program starts it, on a free loopback port, with plans that a test sets by hand. */
 import type { ConnectRouter } from "@connectrpc/connect";
 import { systemClock } from "../../src/adapters/clock.ts";
-import type { TlsFiles } from "../../src/adapters/http/server.ts";
+import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 import { serve, type Served } from "../../src/bin/serve.ts";
 import { type HubConfig, readHubConfig } from "../../src/contract/hub-config.ts";
 import type { Log } from "../../src/contract/runtime.ts";

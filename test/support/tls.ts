@@ -10,7 +10,7 @@
  */
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import type { TlsFiles } from "../../src/adapters/http/server.ts";
+import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 
 export interface Authority {
   /** PEM of its own certificate. */

@@ -45,7 +45,12 @@ export async function listenHttp2(options: Http2PortOptions): Promise<Http2Port>
   const secure = options.tls === null ? null : http2.createSecureServer({ ...limits, ...secureOptions(options.tls) });
   const server: http2.Http2Server | http2.Http2SecureServer = secure ?? http2.createServer(limits);
   const sessions = new Set<http2.ServerHttp2Session>();
+  const sockets = new Set<net.Socket>();
   const failed = (error: Error) => options.log.debug("connection failed", { reason: error.message });
+  server.on("connection", (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.setLocalWindowSize(sessionWindowBytes);
@@ -82,6 +87,8 @@ export async function listenHttp2(options: Http2PortOptions): Promise<Http2Port>
       for (const session of sessions) session.close();
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
+        // a session that was closed before only half-closes its socket, and its peer may never do the same
+        for (const socket of sockets) socket.destroy();
       }, limitMs);
       await closed;
       clearTimeout(timer);

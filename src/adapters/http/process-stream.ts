@@ -3,7 +3,6 @@
  * It takes only `application/grpc` without compression; everything else stays with the Connect adapter.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { constants } from "node:http2";
 import type { Clock, Timer } from "../../contract/runtime.ts";
 import { TransportError } from "../../contract/errors.ts";
 import type { Packet } from "../../delivery/packet.ts";
@@ -11,21 +10,13 @@ import type { Hub } from "../../hub/hub.ts";
 import type { StreamPort } from "../../hub/port.ts";
 import { parseRegistration } from "../../hub/registration.ts";
 import type { Session } from "../../hub/session.ts";
-import { reasonHeader, statusOf } from "../rpc/status.ts";
+import { isPlainGrpc } from "../grpc/serve.ts";
+import { endWithoutMessages, endWithTrailers, responseHeaders } from "../grpc/server-end.ts";
+import { outcomeOf, parseGrpcTimeout, statusTrailers } from "../grpc/status.ts";
 import { type FrameFault, FrameReader, type MessageSink } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { encodeGrpcMessage, parseGrpcTimeout } from "./grpc-status.ts";
 
 export const processPath = "/transport.v1.HubService/Process";
-
-/**
- * How long a peer may leave its side open after the status was sent. A reset that is asked for earlier overtakes
- * trailers that wait for the socket, and the peer never learns how its call ended.
- */
-const lingerMs = 1000;
-
-/** How long an ended stream may take to write what was sent before its end; its peer has perhaps stopped reading. */
-const lastWriteMs = 10_000;
 
 /**
  * Bytes that may be on their way to the socket. With less, for example only until the stream asks for its drain, both
@@ -36,13 +27,9 @@ const maxBatchBytes = 256 * 1024;
 /** Longer messages travel in the parts that they came in. On Deno slices cost more than the copy they save. */
 const partsFromBytes = "Deno" in globalThis ? Infinity : 4096;
 
-/** Whether a request is one for this path: gRPC with the proto codec, not compressed. */
+/** Whether a request is one for this path. */
 export function isPlainGrpcProcess(headers: IncomingHttpHeaders): boolean {
-  if (headers[":path"] !== processPath || headers[":method"] !== "POST") return false;
-  const type = headers["content-type"];
-  if (type !== "application/grpc" && type !== "application/grpc+proto") return false;
-  const encoding = headers["grpc-encoding"];
-  return encoding === undefined || encoding === "identity";
+  return headers[":path"] === processPath && isPlainGrpc(headers);
 }
 
 export interface ProcessStreamDeps {
@@ -63,8 +50,7 @@ class ProcessStream implements StreamPort, MessageSink {
   readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
   #session: Session | null = null;
-  /** The deadline, and once the status is sent the end of the stream. */
-  #timer: Timer | null = null;
+  #deadline: Timer | null = null;
   /** A batch has left, so that there is room for more. */
   readonly #written = () => {
     if (!this.#isEnded) this.#session?.writable();
@@ -97,7 +83,7 @@ class ProcessStream implements StreamPort, MessageSink {
       });
       const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
       if (timeoutMs !== null) {
-        this.#timer = deps.clock.after(timeoutMs, () => {
+        this.#deadline = deps.clock.after(timeoutMs, () => {
           const text = `hub stream deadline exceeded: ${timeoutMs} ms`;
           session.end(new TransportError("DeadlineExceeded", text, registration));
         });
@@ -137,13 +123,8 @@ class ProcessStream implements StreamPort, MessageSink {
     this.#isEnded = true;
     const stream = this.#stream;
     if (stream.destroyed) return;
-    this.#closeAfter(lastWriteMs);
-    stream.once("wantTrailers", () => {
-      stream.sendTrailers(trailersOf(error));
-      this.#closeAfter(lingerMs);
-    });
-    stream.end();
-    stream.resume();
+    this.#deadline?.cancel();
+    endWithTrailers(stream, statusTrailers(error), this.#deps.clock);
   }
 
   message(bytes: Uint8Array, start: number, end: number): boolean {
@@ -196,37 +177,13 @@ class ProcessStream implements StreamPort, MessageSink {
 
   #closed(): void {
     this.#isEnded = true;
-    this.#timer?.cancel();
+    this.#deadline?.cancel();
     if (this.#session !== null) this.#deps.hub.close(this.#session, null);
   }
 
   #refuse(error: unknown): void {
     this.#isEnded = true;
-    const stream = this.#stream;
-    if (stream.destroyed) return;
-    stream.respond({ ...responseHeaders, ...trailersOf(error) }, { endStream: true });
-    stream.on("close", () => this.#closed());
-    stream.resume();
-    this.#closeAfter(lingerMs);
+    if (this.#stream.destroyed) return;
+    endWithoutMessages(this.#stream, statusTrailers(outcomeOf(error)), this.#deps.clock);
   }
-
-  /** Ends what the peer leaves open: NO_ERROR tells it to stop sending. */
-  #closeAfter(delayMs: number): void {
-    this.#timer?.cancel();
-    this.#timer = this.#deps.clock.after(delayMs, () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
-  }
-}
-
-const responseHeaders = {
-  ":status": 200,
-  "content-type": "application/grpc+proto",
-  "grpc-accept-encoding": "identity",
-} as const;
-
-function trailersOf(error: unknown): Record<string, string> {
-  if (error === null) return { "grpc-status": "0" };
-  const { code, message, reason } = statusOf(error);
-  const trailers: Record<string, string> = { "grpc-status": String(code), "grpc-message": encodeGrpcMessage(message) };
-  if (reason !== null) trailers[reasonHeader] = reason;
-  return trailers;
 }

@@ -3,7 +3,7 @@
  * at once and an edit is told to many of them in one turn, and the adapter costs ten times the memory and processor
  * time of this. It takes only what `isPlainGrpc` says; everything else stays with the adapter.
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { createContextValues } from "@connectrpc/connect";
@@ -17,24 +17,19 @@ import type { Clock, Timer } from "../../contract/runtime.ts";
 import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import type { Delta } from "../../control/subscriptions.ts";
 import type { Discovery } from "../rpc/discovery-server.ts";
-import { reasonHeader, statusOf } from "../rpc/status.ts";
+import { isPlainGrpc } from "../grpc/serve.ts";
+import { endWithTrailers, responseHeaders } from "../grpc/server-end.ts";
+import { parseGrpcTimeout, reasonHeader, statusTrailers } from "../grpc/status.ts";
+import { statusOf } from "../rpc/status.ts";
 import { WatchSession } from "../rpc/watch-session.ts";
 import { type FrameFault, FrameReader, type MessageSink } from "./frame-reader.ts";
-import { encodeGrpcMessage, parseGrpcTimeout } from "./grpc-status.ts";
 
 const watchPath = `/${DiscoveryService.typeName}/${DiscoveryService.method.watchBindings.name}`;
 const bindingsTag = WatchBindingsResponseSchema.field.bindings.number << 3 | WireType.LengthDelimited;
 
-// A reset that is asked for earlier overtakes trailers that wait for the socket.
-const lingerMs = 1_000;
-
-/** Whether a request is a watch that this path serves: gRPC with the proto codec, not compressed. */
+/** Whether a request is a watch that this path serves. */
 export function isPlainGrpcWatch(headers: IncomingHttpHeaders): boolean {
-  if (headers[":path"] !== watchPath || headers[":method"] !== "POST") return false;
-  const type = headers["content-type"];
-  if (type !== "application/grpc" && type !== "application/grpc+proto") return false;
-  const encoding = headers["grpc-encoding"];
-  return encoding === undefined || encoding === "identity";
+  return headers[":path"] === watchPath && isPlainGrpc(headers);
 }
 
 export interface WatchStreamDeps {
@@ -55,8 +50,7 @@ class WatchStream implements MessageSink {
   readonly #session: WatchSession;
   readonly #reader: FrameReader;
   readonly #onClosing = (): void => this.#end(this.#deps.discovery.closing.reason);
-  /** The deadline, and once the status is sent the end of the stream. */
-  #timer: Timer | null = null;
+  #deadline: Timer | null = null;
   #needsDrain = false;
   #isEnded = false;
   #hasEnded = false;
@@ -87,7 +81,7 @@ class WatchStream implements MessageSink {
     if (timeoutMs !== null) {
       const late = () =>
         this.#end(new TransportError("DeadlineExceeded", `the deadline of ${timeoutMs} ms has passed`));
-      this.#timer = deps.clock.after(timeoutMs, late);
+      this.#deadline = deps.clock.after(timeoutMs, late);
     }
     closing.addEventListener("abort", this.#onClosing);
     if (closing.aborted) this.#onClosing();
@@ -155,20 +149,15 @@ class WatchStream implements MessageSink {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#session.close();
-    this.#timer?.cancel();
+    this.#deadline?.cancel();
     const stream = this.#stream;
     if (stream.destroyed) return;
-    stream.once("wantTrailers", () => {
-      stream.sendTrailers(trailersOf(error));
-      this.#timer = this.#deps.clock.after(lingerMs, () => stream.close(constants.NGHTTP2_NO_ERROR));
-    });
-    stream.end();
-    stream.resume();
+    endWithTrailers(stream, trailersOf(error), this.#deps.clock);
   }
 
   #closed(): void {
     this.#isEnded = true;
-    this.#timer?.cancel();
+    this.#deadline?.cancel();
     this.#deps.discovery.closing.removeEventListener("abort", this.#onClosing);
     this.#session.close();
   }
@@ -204,16 +193,8 @@ function toHeaders(headers: IncomingHttpHeaders): Headers {
   return result;
 }
 
-const responseHeaders = {
-  ":status": 200,
-  "content-type": "application/grpc+proto",
-  "grpc-accept-encoding": "identity",
-} as const;
-
 function trailersOf(error: unknown): Record<string, string> {
-  if (error === null) return { "grpc-status": "0" };
+  if (error === null) return statusTrailers(null);
   const { code, message, reason } = statusOf(error);
-  const trailers: Record<string, string> = { "grpc-status": String(code), "grpc-message": encodeGrpcMessage(message) };
-  if (reason !== null) trailers[reasonHeader] = reason;
-  return trailers;
+  return { ...statusTrailers({ code, message }), ...reason === null ? {} : { [reasonHeader]: reason } };
 }

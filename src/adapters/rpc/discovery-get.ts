@@ -5,7 +5,8 @@ import { type Binding, BindingState, type GetBindingRequest } from "../../../gen
 import { TransportError } from "../../contract/errors.ts";
 import type { BindingSelector } from "../../control/selectors.ts";
 import type { Discovery } from "./discovery-server.ts";
-import { reasonHeader, toConnectError } from "./status.ts";
+import { reasonHeader } from "../grpc/status.ts";
+import { toConnectError } from "./status.ts";
 import { Wake } from "./wake.ts";
 
 // Nobody waits longer, whatever the request says.

@@ -2,7 +2,8 @@ import * as assert from "uvu/assert";
 import { suite } from "uvu";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { TransportError } from "../../contract/errors.ts";
-import { reasonHeader, reasonOf, statusOf, toConnectError, withStatus } from "./status.ts";
+import { reasonHeader } from "../grpc/status.ts";
+import { reasonOf, statusOf, toConnectError, withStatus } from "./status.ts";
 
 const test = suite("rpc status");
 

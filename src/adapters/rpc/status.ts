@@ -5,9 +5,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isTransportError, type Reason, type TransportError } from "../../contract/errors.ts";
 import { codeOfReason } from "../grpc/codes.ts";
-
-/** Metadata key (a trailer in gRPC) that carries the `Reason` of a failed call. */
-export const reasonHeader = "bobravoz-reason";
+import { reasonHeader } from "../grpc/status.ts";
 
 /** The RPC code of each reason; the number is the gRPC status code. */
 export const codes: Readonly<Record<Reason, Code>> = codeOfReason;
