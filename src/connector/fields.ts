@@ -151,7 +151,8 @@ function findBulk(
       from = at;
       to = at + length;
     }
-    if (to - from > longest[1] - longest[0]) longest = [from, to];
+    // its last byte stays with what follows: the scan of what is around it wants to see where it ends
+    if (to - 1 - from > longest[1] - longest[0]) longest = [from, to - 1];
   }
   return longest;
 }
