@@ -318,4 +318,12 @@ function scenes(): fc.Arbitrary<TopologyInput> {
   );
 }
 
+test("retries and timeouts of a step are named as not bearing on packets", () => {
+  const step: Step = { name: "a", ref: { name: "e" }, execution: { retry: { maxRetries: 5 }, timeout: "3s" } };
+  assert.equal(decide(input([step])).warnings, [
+    "spec.steps[0].execution.retry does not bear on packets: what a step does not take waits in its buffer, by the buffer's limits",
+    "spec.steps[0].execution.timeout does not bear on packets: what a step does not take waits in its buffer, by the buffer's limits",
+  ]);
+});
+
 test.run();

@@ -114,7 +114,14 @@ export function decide(input: TopologyInput): Topology {
     return decideStep(end, analysis.get(name)!, direct.get(name) ?? outgoing.get(name), input);
   });
   const faults = topologyFaults(input, graph, ends, transportFaults);
-  return { steps, edges, transports, transportFaults, warnings: topologyWarnings(edges, ends), faults };
+  return {
+    steps,
+    edges,
+    transports,
+    transportFaults,
+    warnings: topologyWarnings(input.story.spec, edges, ends),
+    faults,
+  };
 }
 
 function kindOf(ref: ObjectReference | undefined, input: TopologyInput): StepKind {

@@ -1,11 +1,12 @@
 /** What is wrong with a Story, and what is right but may surprise; each with its path, all at once. */
 import { TransportError } from "../contract/errors.ts";
 import type { Reason, Subject } from "../contract/errors.ts";
-import type { Step } from "../contract/resources.ts";
+import type { Step, Story } from "../contract/resources.ts";
 import type { EdgeDecision, TopologyInput } from "./decide.ts";
 import type { EdgeEnd } from "./effective.ts";
 import { stepId } from "./graph.ts";
 import type { Graph } from "./graph.ts";
+import { valueAt } from "./setting-path.ts";
 
 /** Why the graph, its transports or its engrams can not run. `subject.path` says where in the Story. */
 export function topologyFaults(
@@ -68,6 +69,7 @@ function checkIdentity(
 
 /** What a person should know about a Story that runs. */
 export function topologyWarnings(
+  spec: Story["spec"],
   edges: readonly EdgeDecision[],
   ends: ReadonlyMap<string, EdgeEnd>,
 ): readonly string[] {
@@ -97,5 +99,23 @@ export function topologyWarnings(
   if (asking.length > 0) {
     warnings.push(`routing.mode p2p never makes a hub step direct, here not ${asking.join(", ")}`);
   }
+  for (const path of unusedPolicies(spec)) {
+    warnings.push(
+      `${path} does not bear on packets: what a step does not take waits in its buffer, by the buffer's limits`,
+    );
+  }
   return warnings;
+}
+
+/** Retries and timeouts that the workflow operator obeys, and an existing hub for packets as well (data-plane 4.3). */
+function unusedPolicies({ policy, steps }: Story["spec"]): readonly string[] {
+  const given = (value: unknown, path: readonly string[], at: string) =>
+    valueAt(value, path) === undefined ? [] : [`${at}.${path.join(".")}`];
+  return [
+    ...given(policy, ["retries", "stepRetryPolicy"], "spec.policy"),
+    ...given(policy, ["timeouts", "step"], "spec.policy"),
+    ...steps.flatMap(({ execution }, i) =>
+      ["retry", "timeout"].flatMap((key) => given(execution, [key], `spec.steps[${i}].execution`))
+    ),
+  ];
 }
