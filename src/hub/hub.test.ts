@@ -91,6 +91,15 @@ test("D-014: at the cap a new key is refused and a known one reconnects", () => 
   assert.is(hub.facts().refusedStreams, 1);
 });
 
+test("D-014: a stream that was ended no longer counts, while it is still closing", () => {
+  const { open, hub } = hubBed(plan(["a>b"], delivery(10)), { maxStreams: 1 });
+  const a = open("a");
+  sendBytes(a.session, Uint8Array.of(0xff));
+  assert.is(a.port.ended?.reason, "InvalidPacket");
+  assert.is(hub.facts().activeStreams, 0);
+  assert.is(reasonOf(() => open("b")), "accepted");
+});
+
 test("D-015: a higher generation takes over, gets what waits, and the old one no longer counts", () => {
   const { open, hub } = hubBed(plan(["a>b"], delivery(10)));
   const a = open("a");

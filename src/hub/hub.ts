@@ -75,6 +75,7 @@ export class Hub implements Traffic {
       stallLimitMs: deps.limits.stallLimitMs,
       normalize: deps.normalize,
       counters: this.#counters,
+      ended: (session, error) => this.#forget(session, error),
     };
     this.#unsubscribe = deps.plans.subscribe((namespace, storyRun) => this.#replan(namespace, storyRun));
     this.#timers.push(
@@ -126,11 +127,7 @@ export class Hub implements Traffic {
 
   /** Ends a session and forgets it. Idempotent. */
   close(session: Session, error: TransportError | null): void {
-    if (!this.#sessions.delete(session)) return;
-    const { namespace, storyRun, step, generation } = session.registration;
     session.end(error);
-    this.#release(session.run);
-    this.#deps.log.info("stream closed", { namespace, storyRun, step, generation, reason: error?.reason });
   }
 
   edges(namespace: string, storyRun: string): readonly EdgeCount[] {
@@ -193,6 +190,13 @@ export class Hub implements Traffic {
     }
     this.#unsubscribe();
     for (const run of this.#runs.values()) run.clear("shutdown");
+  }
+
+  #forget(session: Session, error: TransportError | null): void {
+    this.#sessions.delete(session);
+    this.#release(session.run);
+    const { namespace, storyRun, step, generation } = session.registration;
+    this.#deps.log.info("stream closed", { namespace, storyRun, step, generation, reason: error?.reason });
   }
 
   #totals(): readonly EdgeTotal[] {

@@ -23,6 +23,8 @@ export interface SessionHost {
   readonly stallLimitMs: number;
   readonly normalize: Normalize;
   readonly counters: HubCounters;
+  /** A session is over, whoever ended it; its stream may take a while to close. */
+  ended(session: Session, error: TransportError | null): void;
 }
 
 /** Totals of a hub that are not an edge's. */
@@ -171,6 +173,7 @@ export class Session {
       this.step.lastActiveMs = this.#host.clock.monotonicMs();
     }
     this.port.end(error);
+    this.#host.ended(this, error);
   }
 
   /** Tries again what was held; reading goes on when all of it found its place. */
