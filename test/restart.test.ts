@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Call, identity, large, packet } from "./process/client.ts";
+import { type Call, identity, isHeartbeat, large, packet } from "./process/client.ts";
 import { grpcJs } from "./process/grpc-js-client.ts";
 import { RawCall, rawSession, request } from "./process/raw-client.ts";
 import { Signal, within } from "./support/deadline.ts";
@@ -57,6 +57,7 @@ class Step {
         const response = await call.read();
         if ("code" in response) break;
         pauseMs = 50;
+        if (isHeartbeat(response.packet)) continue;
         this.got.push(Number(response.packet?.metadata["id"]));
         this.signal.notify();
       }

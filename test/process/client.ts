@@ -1,6 +1,6 @@
 /** What the shared suite asks of a client of HubService.Process, whichever library it is. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ProcessRequestSchema, ProcessResponse } from "../../gen/transport/v1/hub_pb.ts";
+import type { DataPacket, ProcessRequestSchema, ProcessResponse } from "../../gen/transport/v1/hub_pb.ts";
 import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 import { protocolVersion, requestHeaders } from "../../src/contract/names.ts";
 import { within } from "../support/deadline.ts";
@@ -61,11 +61,19 @@ export async function next(call: Call): Promise<ProcessResponse> {
   return got;
 }
 
-/** The ids of the next `count` packets. */
+/** The ids of the next `count` packets, heartbeats passed over. */
 export async function ids(call: Call, count: number): Promise<string[]> {
   const found: string[] = [];
-  while (found.length < count) found.push((await next(call)).packet?.metadata["id"] ?? "(no id)");
+  while (found.length < count) {
+    const { packet } = await next(call);
+    if (!isHeartbeat(packet)) found.push(packet?.metadata["id"] ?? "(no id)");
+  }
   return found;
+}
+
+/** Whether it is what every stream gets now and then (data-plane 2.6). */
+export function isHeartbeat(packet: DataPacket | undefined): boolean {
+  return packet?.metadata["bubu-heartbeat"] === "true";
 }
 
 /** How the call ends; responses before that are passed over. */

@@ -5,7 +5,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ProcessRequestSchema, ProcessResponseSchema } from "../../gen/transport/v1/hub_pb.ts";
 import { processPath } from "../../src/adapters/http/process-stream.ts";
 import { Signal } from "../support/deadline.ts";
-import { identity, type RequestInit } from "./client.ts";
+import { identity, isHeartbeat, type RequestInit } from "./client.ts";
 
 /** A gRPC message: flag, length, bytes. */
 export function frame(bytes: Uint8Array, flag = 0): Buffer {
@@ -20,7 +20,7 @@ export function request(init: RequestInit): Buffer {
   return frame(toBinary(ProcessRequestSchema, create(ProcessRequestSchema, init)));
 }
 
-/** One call: headers, trailers and how it ended as they came, and the ids of the packets so far. */
+/** One call: headers, trailers and how it ended as they came, and the ids of the packets so far without heartbeats. */
 export class RawCall {
   readonly stream: http2.ClientHttp2Stream;
   readonly packets: string[] = [];
@@ -65,7 +65,7 @@ export class RawCall {
       while (this.#received.length >= 5 && this.#received.length >= 5 + this.#received.readUInt32BE(1)) {
         const end = 5 + this.#received.readUInt32BE(1);
         const { packet } = fromBinary(ProcessResponseSchema, this.#received.subarray(5, end));
-        this.packets.push(packet?.metadata["id"] ?? "(no id)");
+        if (!isHeartbeat(packet)) this.packets.push(packet?.metadata["id"] ?? "(no id)");
         this.#received = this.#received.subarray(end);
       }
       this.signal.notify();
