@@ -43,7 +43,7 @@ export interface WayEvents {
   dropped(reason: "outbox_full" | "peer_lost" | "shutdown", packet: Pick<Outgoing, "size">): void;
   /** There is room again after `isFull`. */
   room(): void;
-  /** Nothing waits any more, here or at the other end. */
+  /** Nothing waits any more, here or at the other end; or nothing will be taken for now, since the stream is lost. */
   drained(): void;
 }
 
@@ -254,7 +254,10 @@ export class Way {
     for (let size = this.#inFlight.shift(); size !== undefined; size = this.#inFlight.shift()) {
       this.#events.dropped("peer_lost", { size });
     }
-    if (wasOpen) this.#events.lost(error);
+    if (wasOpen) {
+      this.#events.lost(error);
+      this.#events.drained();
+    }
     if (this.#isClosed) return this.#gone.resolve();
     if (!wasOpen && error !== null && isFinal) {
       this.#fail(error);
@@ -266,7 +269,6 @@ export class Way {
       const text = `${this.#target.address} did not come back in ${this.#options.redial.maxAttempts} attempts`;
       this.#fail(new TransportError("Unavailable", cause ? `${text}: ${cause.message}` : text, {}, { cause }));
     }
-    if (this.buffered === 0) this.#events.drained();
   }
 
   #fail(error: TransportError): void {
