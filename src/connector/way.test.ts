@@ -111,7 +111,7 @@ test("the first attempt after a loss is at once, the next after 1, 2, 4 … 32 s
     driver.last.events.end(away, false);
   }
   assert.equal(delays, [0, 1, 2, 4, 8, 16, 32, 32]);
-  assert.equal(seen, ["opened", "lost Unavailable"]);
+  assert.equal(seen, ["opened", "lost Unavailable", "drained"]);
 });
 
 test("after 200 failures in a row it is given up, and at once where another attempt would fail alike", () => {
