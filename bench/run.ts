@@ -128,11 +128,14 @@ function printRelay(cases: readonly Case[], rows: readonly Row[]): void {
   if (aims !== "") console.log(`${aims}\n`);
   const lost = rows.filter((row) => row.lost > 0 || (row.dropped ?? 0) > 0);
   if (lost.length === 0) return;
-  process.exitCode = 1;
   for (const row of lost) {
     console.error(
-      `${row.subject}, ${row.packetBytes} B ${row.measure}: lost ${row.lost}, hub dropped ${row.dropped ?? 0}`,
+      `${row.subject}, ${row.packetBytes} B ${row.measure}: ${row.lost} did not arrive, hub dropped ${
+        row.dropped ?? 0
+      }`,
     );
+    // a baseline may be too slow for a pace; ours must deliver
+    if (row.dropped !== null) process.exitCode = 1;
   }
 }
 
