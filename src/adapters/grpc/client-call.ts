@@ -57,6 +57,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     this.#deps = deps;
     this.#ended = ended;
     this.#io = new MessageIo(this, deps.maxReceiveBytes);
+    this.#io.tell(events);
     const { timeoutMs, signal } = options;
     this.#endsAtMs = timeoutMs === undefined ? Infinity : deps.clock.monotonicMs() + timeoutMs;
     if (timeoutMs !== undefined) {
@@ -97,6 +98,11 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     stream.on("trailers", (headers: IncomingHttpHeaders) => this.#status ??= readStatus(headers));
     stream.on("error", (error) => this.#lossCause ||= textOf(error));
     stream.on("close", () => this.#closed(session));
+    // the stream of a server that gives up closes only after all of it was read, which may be never where that is held
+    stream.on("aborted", () =>
+      setImmediate(() => {
+        if (this.#told() === null) this.#closed(session);
+      }));
     this.#io.attach(stream);
     if (this.#isHalfClosed) stream.end();
   }
@@ -169,7 +175,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     if (this.#isOver) return;
     this.#headerStatus = readStatus(headers);
     if (this.#headerStatus !== null) {
-      this.#io.read(this.#events);
+      this.#io.read();
       return;
     }
     const httpStatus = Number(headers[":status"]);
@@ -181,7 +187,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     } else {
       this.#events.headers?.(readMetadata(headers));
       // not earlier: on Deno the first data may come before the headers
-      this.#io.read(this.#events);
+      this.#io.read();
     }
   }
 

@@ -9,7 +9,10 @@ import { type FrameFault, FrameReader, type MessageSink } from "../http/frame-re
 import type { MessageEvents } from "./call.ts";
 import { MessageWriter } from "./message-writer.ts";
 
-/** A batch of this size is written before the end of the turn, and no more is asked for. */
+/**
+ * Bytes that may be on their way to the socket; a batch of this size is written before the end of the turn. With less,
+ * for example only until the stream asks for its drain, both ends wait for each other in turn.
+ */
 const maxBatchBytes = 256 * 1024;
 
 export interface MessageIoOwner {
@@ -29,7 +32,6 @@ export class MessageIo implements MessageSink {
   #stream: Http2Stream | null = null;
   #willFlush = false;
   #wasUnwritable = false;
-  #needsDrain = false;
   #willReadRest = false;
   #isClosed = false;
   #hasEnded = false;
@@ -44,23 +46,22 @@ export class MessageIo implements MessageSink {
   /** Writes to `stream` from now on, also what was written before. */
   attach(stream: Http2Stream): void {
     this.#stream = stream;
-    stream.on("drain", () => {
-      this.#needsDrain = false;
-      this.#tellWritable();
-    });
     this.flush();
   }
 
-  /** Starts to read the stream. */
-  read(events: MessageEvents): void {
-    const stream = this.#stream!;
+  /** Who is told, of room to write at once and of messages from `read` on. */
+  tell(events: MessageEvents): void {
     this.#events = events;
+  }
+
+  /** Starts to read the stream. */
+  read(): void {
+    const stream = this.#stream!;
     stream.on("data", (chunk: Buffer) => this.#read(chunk));
     stream.on("end", () => {
       this.#hasEnded = true;
       if (!this.#isClosed && !this.#reader.isHolding) this.#owner.peerEnded(this.#reader.isCutOff);
     });
-    this.#tellWritable();
   }
 
   /** Whether messages were read off the stream that `resume` has yet to give. */
@@ -74,7 +75,8 @@ export class MessageIo implements MessageSink {
   }
 
   get writable(): boolean {
-    const writable = !this.#isClosed && !this.#needsDrain && this.#writer.pendingBytes < maxBatchBytes;
+    const waitingBytes = this.#writer.pendingBytes + (this.#stream?.writableLength ?? 0);
+    const writable = !this.#isClosed && waitingBytes < maxBatchBytes;
     if (!writable) this.#wasUnwritable = true;
     return writable;
   }
@@ -99,8 +101,7 @@ export class MessageIo implements MessageSink {
     const stream = this.#stream;
     if (stream === null || this.#isClosed || stream.destroyed || this.#writer.pendingBytes === 0) return;
     this.#owner.beforeWrite();
-    if (!this.#writer.flush(stream)) this.#needsDrain = true;
-    else this.#tellWritable();
+    this.#writer.flush(stream, this.#written);
   }
 
   resume(): void {
@@ -135,14 +136,12 @@ export class MessageIo implements MessageSink {
     if (!this.#isClosed) this.#owner.fault(fault, length);
   }
 
-  #tellWritable(): void {
-    if (!this.#wasUnwritable || this.#needsDrain || this.#events === null) return;
+  /** A batch has left, so that there is room for more. */
+  readonly #written = (): void => {
+    if (!this.#wasUnwritable || this.#isClosed || this.#events === null) return;
     this.#wasUnwritable = false;
-    // not from inside of the owner's own flush
-    queueMicrotask(() => {
-      if (!this.#isClosed) this.#events!.writable?.();
-    });
-  }
+    if (this.writable) this.#events.writable?.();
+  };
 
   #read(chunk: Buffer): void {
     if (this.#isClosed) return;

@@ -10,7 +10,7 @@ const prefixBytes = 5;
 
 /** Where the bytes go; all are methods of an HTTP/2 stream. */
 export interface ChunkSink {
-  write(chunk: Uint8Array): boolean;
+  write(chunk: Uint8Array, written?: () => void): boolean;
   cork(): void;
   uncork(): void;
 }
@@ -36,37 +36,38 @@ export class MessageWriter {
     this.#copiedBytes += prefixBytes + (size <= copyBelowBytes ? size : 0);
   }
 
-  /** Writes all into `sink`. Answers false when the sink asks to wait for its drain. */
-  flush(sink: ChunkSink): boolean {
-    if (this.#bytes === 0) return true;
+  /** Writes all into `sink`, and calls `written` when the sink has passed it on. */
+  flush(sink: ChunkSink, written?: () => void): void {
+    if (this.#bytes === 0) return;
     const batch = Buffer.allocUnsafe(this.#copiedBytes);
     const isCorked = this.#bytes > this.#copiedBytes;
     if (isCorked) sink.cork();
-    let goesOn = true;
     let from = 0;
     let at = 0;
-    for (let i = 0; i < this.#messages.length; i++) {
+    const last = this.#messages.length - 1;
+    for (let i = 0; i <= last; i++) {
       const message = this.#messages[i]!;
       const size = this.#sizes[i]!;
       batch[at] = 0; // not compressed
       batch.writeUInt32BE(size, at + 1);
       at += prefixBytes;
-      const isCopied = size <= copyBelowBytes;
-      if (!isCopied) {
-        sink.write(batch.subarray(from, at));
-        from = at;
-      }
-      for (const part of message instanceof Uint8Array ? [message] : message) {
-        if (isCopied) {
+      const parts = message instanceof Uint8Array ? [message] : message;
+      if (size <= copyBelowBytes) {
+        for (const part of parts) {
           batch.set(part, at);
           at += part.length;
-        } else goesOn = sink.write(part);
+        }
+        continue;
+      }
+      sink.write(batch.subarray(from, at));
+      from = at;
+      for (let j = 0; j < parts.length; j++) {
+        sink.write(parts[j]!, i === last && j === parts.length - 1 ? written : undefined);
       }
     }
-    if (at > from) goesOn = sink.write(batch.subarray(from, at));
+    if (at > from) sink.write(batch.subarray(from, at), written);
     if (isCorked) sink.uncork();
     this.#messages.length = this.#sizes.length = 0;
     this.#bytes = this.#copiedBytes = 0;
-    return goesOn;
   }
 }

@@ -53,7 +53,9 @@ export class ServerCall implements ServerStream, MessageIoOwner {
       });
     }
     this.#events = handler(this);
-    if (!this.#hasEnded) this.#io.read(this.#events);
+    if (this.#hasEnded) return;
+    this.#io.tell(this.#events);
+    this.#io.read();
   }
 
   get metadata(): Metadata {
