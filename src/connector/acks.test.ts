@@ -26,7 +26,7 @@ function acks(policy: Partial<AckPolicy> = {}) {
 test("receipts in any order acknowledge the highest contiguous sequence, and each grants its credit once", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 5 }), fc.shuffledSubarray([0, 1, 2, 3, 4, 5]), (first, order) => {
     const { told, tracker, receipt } = acks();
-    for (let n = 0; n < 6; n++) tracker.received("s", "", first + n);
+    for (let n = 0; n < 6; n++) tracker.received("s", "", first + n, 1);
     const done = new Set<number>();
     for (const each of order) {
       done.add(each);
@@ -43,8 +43,8 @@ test("receipts in any order acknowledge the highest contiguous sequence, and eac
 
 test("a lower sequence that comes after a higher one is waited for while nothing was acknowledged", () => {
   const { told, tracker, receipt } = acks();
-  tracker.received("s", "", 5);
-  tracker.received("s", "", 4);
+  tracker.received("s", "", 5, 1);
+  tracker.received("s", "", 4, 1);
   receipt(5);
   assert.is(told.at(-1)?.ack, 0);
   receipt(4);
@@ -53,8 +53,8 @@ test("a lower sequence that comes after a higher one is waited for while nothing
 
 test("another stream id is another sequence space, and receipts of the old one are nobody's", () => {
   const { told, tracker, receipt } = acks();
-  tracker.received("s", "", 9);
-  tracker.received("s2", "", 1);
+  tracker.received("s", "", 9, 1);
+  tracker.received("s2", "", 1, 1);
   assert.not(receipt(9));
   assert.ok(tracker.receipt("s2", "", 1, 3));
   tracker.flush();
@@ -87,6 +87,28 @@ test("without credits and without progress there is nothing to tell", () => {
   tracker.flush();
   clock.step(1_000);
   assert.equal(told, []);
+});
+
+test("a sequence that never came is given up after 30 s, one without receipt is not", () => {
+  const { clock, told, tracker, receipt } = acks();
+  for (const n of [1, 3, 4]) tracker.received("s", "", n, 1);
+  receipt(1);
+  receipt(3);
+  clock.step(29_999);
+  assert.is(told.at(-1)?.ack, 0);
+  clock.step(1);
+  assert.is(told.at(-1)?.ack, 3);
+  tracker.received("s", "", 5, 1);
+  receipt(5);
+  clock.step(60_000);
+  assert.is(told.findLast(({ ack }) => ack > 0)?.ack, 3, "4 is with the engram");
+});
+
+test("credit that conversion made smaller is made up for once nothing is with the engram", () => {
+  const { told, tracker, receipt } = acks();
+  for (let n = 1; n <= 3; n++) tracker.received("s", "", n, 600_000);
+  for (let n = 1; n <= 3; n++) receipt(n, 100_000);
+  assert.is(told.reduce((sum, { bytes }) => sum + bytes, 0), 1_800_000);
 });
 
 test.run();

@@ -35,6 +35,12 @@ interface Sequence {
   isDirty: boolean;
 }
 
+/** A sequence that never came is not waited for longer than this: its sender dropped it, or it expired there. */
+const gapMs = 30_000;
+
+/** Bytes of credit by which receipts may fall behind what was sent before they are made up for. */
+const maxOwedBytes = 1024 * 1024;
+
 export class Acks {
   readonly #clock: Clock;
   readonly #tell: (update: FlowUpdate) => void;
@@ -48,6 +54,9 @@ export class Acks {
   #pendingBytes = 0;
   #hasTold = false;
   #timer: Timer | null = null;
+  #gapTimer: Timer | null = null;
+  /** Bytes that came in sequenced packets beyond what their receipts said: an engram gets structured ones smaller. */
+  #owed = 0;
 
   /** `tell` sends what is due. */
   constructor(policy: AckPolicy, clock: Clock, tell: (update: FlowUpdate) => void) {
@@ -60,8 +69,9 @@ export class Acks {
     this.#policy = policy;
   }
 
-  /** A sequenced packet came in, on its way to the engram. */
-  received(streamId: string, partition: string, sequence: number): void {
+  /** A sequenced packet of `size` bytes came in, on its way to the engram. */
+  received(streamId: string, partition: string, sequence: number, size: number): void {
+    this.#owed += size;
     if (streamId !== this.#streamId) {
       this.#streamId = streamId;
       this.#sequences.clear();
@@ -95,6 +105,9 @@ export class Acks {
       state.isFresh = false;
       state.isDirty = true;
     }
+    this.#owed -= size;
+    this.#makeUp();
+    this.#watchGap();
     this.#add(size);
     return true;
   }
@@ -135,7 +148,8 @@ export class Acks {
 
   close(): void {
     this.#timer?.cancel();
-    this.#timer = null;
+    this.#gapTimer?.cancel();
+    this.#timer = this.#gapTimer = null;
   }
 
   #add(size: number): void {
@@ -150,7 +164,40 @@ export class Acks {
     });
   }
 
+  /** Without it the sender's credit of bytes would shrink with each packet until it sends no more. */
+  #makeUp(): void {
+    if (this.#owed <= maxOwedBytes) return;
+    for (const { open } of this.#sequences.values()) if (open.size > 0) return;
+    this.#bytes += this.#owed;
+    this.#owed = 0;
+  }
+
+  #watchGap(): void {
+    if (this.#gapTimer !== null) return;
+    for (const state of this.#sequences.values()) {
+      if (!isGap(state)) continue;
+      const before = state.acked;
+      this.#gapTimer = this.#clock.after(gapMs, () => {
+        this.#gapTimer = null;
+        if (state.acked === before && isGap(state)) {
+          state.acked = Math.min(...state.done) - 1;
+          while (state.done.delete(state.acked + 1)) state.acked++;
+          state.isFresh = false;
+          state.isDirty = true;
+          this.tell();
+        }
+        this.#watchGap();
+      });
+      return;
+    }
+  }
+
   #keyOf(partition: string): string {
     return this.#policy.ordering === "per_partition" ? partition : "";
   }
+}
+
+/** Whether the next sequence was never received, while later ones have their receipts. */
+function isGap({ acked, open, done }: Sequence): boolean {
+  return done.size > 0 && !open.has(acked + 1);
 }

@@ -93,4 +93,20 @@ test("with a send timeout, what comes last is dropped when it has run out", () =
   assert.is(box.messages, 2);
 });
 
+test("a packet that receipts for later ones have passed over is sent again", () => {
+  const { inbox: box, item, clock } = inbox();
+  const link = new FakeLink();
+  box.attach(link);
+  for (const n of [1, 2]) box.offer(item(n, n));
+  box.pump();
+  clock.step(60_000);
+  assert.equal(link.written, [1, 2], "a slow engram gets nothing twice");
+  box.receipt("s", "", 2);
+  clock.step(30_000);
+  assert.equal(link.written, [1, 2, 1]);
+  box.receipt("s", "", 1);
+  clock.step(60_000);
+  assert.equal(link.written, [1, 2, 1]);
+});
+
 test.run();

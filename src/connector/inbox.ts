@@ -49,6 +49,9 @@ export interface InboxLimits {
   readonly sendTimeoutMs: number;
 }
 
+/** How long a packet may be passed over by receipts for later ones before it is sent again. */
+const againMs = 30_000;
+
 export class Inbox {
   readonly #limits: InboxLimits;
   readonly #clock: Clock;
@@ -59,10 +62,16 @@ export class Inbox {
   #unreceiptedBytes = 0;
   #link: Link | null = null;
   #timer: Timer | null = null;
+  readonly #again: Timer;
+  /** When each was sent, in the order of sending, and how far receipts have come in that order. */
+  readonly #sent = new Map<string, { order: number; atMs: number }>();
+  #order = 0;
+  #receiptedOrder = 0;
 
   constructor(limits: InboxLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#again = clock.every(againMs, () => this.#sendAgain());
   }
 
   get messages(): number {
@@ -131,6 +140,8 @@ export class Inbox {
     if (item === undefined) return false;
     this.#unreceipted.delete(key);
     this.#unreceiptedBytes -= item.size;
+    this.#receiptedOrder = Math.max(this.#receiptedOrder, this.#sent.get(key)?.order ?? 0);
+    this.#sent.delete(key);
     return true;
   }
 
@@ -140,6 +151,7 @@ export class Inbox {
     for (const [key, item] of this.#unreceipted) {
       if (item.source !== source) continue;
       this.#unreceipted.delete(key);
+      this.#sent.delete(key);
       this.#unreceiptedBytes -= item.size;
     }
   }
@@ -147,6 +159,7 @@ export class Inbox {
   /** Drops everything that waits. */
   close(): void {
     this.#timer?.cancel();
+    this.#again.cancel();
     for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) {
       if (!item.isHeartbeat) item.source.dropped(item, "shutdown");
     }
@@ -167,7 +180,25 @@ export class Inbox {
     const known = this.#unreceipted.get(key);
     if (known !== undefined) this.#unreceiptedBytes -= known.size;
     this.#unreceipted.set(key, item);
+    this.#sent.set(key, { order: ++this.#order, atMs: this.#clock.monotonicMs() });
     this.#unreceiptedBytes += item.size;
+  }
+
+  /**
+   * An SDK whose queue of receipts is full lets go of a packet without one, and takes it when it comes again
+   * (data-plane 6.10, 20); one that it has still, it does not take twice.
+   */
+  #sendAgain(): void {
+    const link = this.#link;
+    if (link === null || !link.writable) return;
+    const nowMs = this.#clock.monotonicMs();
+    for (const [key, item] of this.#unreceipted) {
+      const sent = this.#sent.get(key);
+      if (sent === undefined || sent.order > this.#receiptedOrder || nowMs - sent.atMs < againMs) continue;
+      sent.atMs = nowMs;
+      for (const message of item.messages) link.write(message);
+    }
+    link.flush();
   }
 
   #release(): void {

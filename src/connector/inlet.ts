@@ -184,7 +184,7 @@ export class Inlet implements Source {
       readFacts(bytes, fields, facts);
     }
     const { sequence, streamId, partition, isHeartbeat } = facts;
-    if (sequence > 0) this.#acks.received(streamId, partition, sequence);
+    if (sequence > 0) this.#acks.received(streamId, partition, sequence, size);
     if (!isHeartbeat && !this.#host.gates.downstream) {
       this.#host.dropped("gated", "");
       this.#release(streamId, partition, sequence, size);
@@ -233,7 +233,7 @@ export class Inlet implements Source {
     isKnown = false,
   ): boolean {
     this.#host.dropped("invalid", detail);
-    if (sequence > 0 && !isKnown) this.#acks.received(streamId, partition, sequence);
+    if (sequence > 0 && !isKnown) this.#acks.received(streamId, partition, sequence, size);
     this.#release(streamId, partition, sequence, size);
     return true;
   }
