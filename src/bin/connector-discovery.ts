@@ -11,7 +11,7 @@ import type { Clock, Log } from "../contract/runtime.ts";
 
 export interface DiscoveryParts {
   /** The binding, waiting for it. */
-  first(): Promise<ConnectorBinding>;
+  first(limitMs: number): Promise<ConnectorBinding>;
   /** Follows the binding on behalf of `connector`, and reports what it is. */
   attach(
     connector: Connector,
@@ -21,9 +21,6 @@ export interface DiscoveryParts {
   /** Ends the connection. */
   close(): Promise<void>;
 }
-
-/** How long discovery may take where nothing else has a binding. */
-const firstBindingMs = 30_000;
 
 export function openDiscovery(
   address: string,
@@ -44,7 +41,7 @@ export function openDiscovery(
     random: Math.random,
   });
   return {
-    first: () => follower.first(firstBindingMs),
+    first: (limitMs) => follower.first(limitMs),
     attach(connector, generation, listener) {
       const reporter = new Reporter({ discovery, connector, identity, generation, listener, clock, log });
       apply = (binding) => connector.applyBinding(binding);

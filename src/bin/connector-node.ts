@@ -40,7 +40,8 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
   let binding: ConnectorBinding;
   try {
     binding = setup.binding === "" && discovery !== null
-      ? await discovery.first()
+      // discovery has as long as the hub would have
+      ? await discovery.first(limits.hubDialTimeoutMs)
       : bindingOfEnvironment(setup.binding, namespace, (error) => {
         log.warn("settings ignored", { ...identity, reason: error.reason, detail: error.message });
       });
