@@ -10,6 +10,7 @@ import { type PacketEnvelope, writeEnvelopeFrame } from "../contract/packet-enve
 import type { JsonObject } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
 import { field, join } from "../delivery/encode.ts";
+import type { Slab } from "../delivery/slab.ts";
 import { BinaryFrameSchema } from "../../gen/transport/v1/transport_pb.ts";
 import { type EnvelopeHead, readEnvelopeHead } from "./envelope-head.ts";
 import { Fields, packetFields, toEngramForm } from "./fields.ts";
@@ -29,20 +30,21 @@ export function toEngram(
   end: number,
   fields: Fields,
   facts: PacketFacts,
+  slab: Slab,
 ): EngramPacket {
   const kind = facts.envelopeKind;
   if (facts.isHeartbeat || isEmptyKind(kind)) return keepAlive(bytes, fields);
   if (kind !== "" && !isKind(kind)) return null;
   if (facts.frame === 0) {
-    return facts.hasStructs ? structured(bytes, start, end, fields) : toEngramForm(bytes, start, end, fields);
+    return facts.hasStructs ? structured(bytes, start, end, fields) : toEngramForm(bytes, start, end, fields, slab);
   }
-  if (facts.isEnvelopeFrame) return enveloped(bytes, start, end, fields, facts);
+  if (facts.isEnvelopeFrame) return enveloped(bytes, start, end, fields, facts, slab);
   if (kind === "error") return structured(bytes, start, end, fields);
   if (facts.frame !== packetFields.binary) {
     const index = fields.last(facts.frame);
     if (!isMediaUsable(bytes, fields.bodies[index]!, fields.ends[index]!, facts.frame)) return null;
   }
-  return toEngramForm(bytes, start, end, fields);
+  return toEngramForm(bytes, start, end, fields, slab);
 }
 
 /** A packet without a frame is a keep-alive for the SDK: dropped, with a receipt where it is sequenced (6.10, 11). */
@@ -60,14 +62,15 @@ function enveloped(
   end: number,
   fields: Fields,
   facts: PacketFacts,
+  slab: Slab,
 ): EngramPacket {
   const head = readEnvelopeHead(bytes.subarray(facts.blobStart, facts.blobEnd));
   if (head === null) return null;
   const kind = facts.envelopeKind || head.kind;
   if (isEmptyKind(kind)) return keepAlive(bytes, fields);
   if (kind !== "" && !isKind(kind)) return null;
-  if (kind !== "error" && !facts.hasStructs) return toEngramForm(bytes, start, end, fields);
-  if (kind !== "error" && isComplete(bytes, fields, head)) return toEngramForm(...withoutStructs(bytes, fields));
+  if (kind !== "error" && !facts.hasStructs) return toEngramForm(bytes, start, end, fields, slab);
+  if (kind !== "error" && isComplete(bytes, fields, head)) return toEngramForm(...withoutStructs(bytes, fields), slab);
   return rebuilt(bytes, start, end, kind, head.whole());
 }
 

@@ -6,8 +6,9 @@ import { DataPacketSchema, ProcessRequestSchema } from "../../gen/transport/v1/h
 import { DataRequestSchema, DataResponseSchema } from "../../gen/transport/v1/transport_pb.ts";
 import { join } from "../delivery/encode.ts";
 import { RequestScan, scanSparse } from "../delivery/scan.ts";
+import { Slab } from "../delivery/slab.ts";
 import { Fields, toEngramForm, toPacketForm } from "./fields.ts";
-import { EngramRequest, packetPrefix } from "./request.ts";
+import { EngramRequest } from "./request.ts";
 
 const test = suite("fields");
 
@@ -58,7 +59,7 @@ test("a hub's packet is the same response in the engram's numbering", () => {
     const packet = toBinary(DataPacketSchema, create(DataPacketSchema, defined(value)));
     const fields = new Fields();
     assert.ok(fields.walk(packet, 0, packet.length));
-    const response = fromBinary(DataResponseSchema, join(toEngramForm(packet, 0, packet.length, fields)));
+    const response = fromBinary(DataResponseSchema, join(toEngramForm(packet, 0, packet.length, fields, new Slab())));
     assert.ok(equals(DataResponseSchema, response, create(DataResponseSchema, defined(value))));
   }));
 });
@@ -69,8 +70,7 @@ test("a long body is not copied, and what is around it suffices for the scan", (
   const request = toBinary(DataRequestSchema, create(DataRequestSchema, { ...audio, metadata: { a: "b" } }));
   const fields = new Fields();
   fields.walk(request, 0, request.length);
-  const prefix = packetPrefix(request.length);
-  const [head, bulk, tail] = toPacketForm(request, 0, request.length, fields, prefix);
+  const [head, bulk, tail] = toPacketForm(request, 0, request.length, fields, new Slab());
   assert.is(bulk?.buffer, request.buffer);
   assert.ok(head!.length + tail!.length < 200);
   const scan = new RequestScan();

@@ -4,6 +4,8 @@
  * changes its numbering by changing the tags, and nothing else moves.
  */
 
+import type { Slab } from "../delivery/slab.ts";
+
 /** Field numbers of DataPacket. */
 export const packetFields = {
   metadata: 1,
@@ -77,7 +79,7 @@ export class Fields {
 }
 
 /**
- * The fields of a DataRequest as a DataPacket, after `prefix`. `fields` is its walk. In one piece, or in three of which
+ * The fields of a DataRequest as a ProcessRequest with that DataPacket. `fields` is its walk. In one piece, or in three of which
  * the middle one is the long body of a frame or a Struct, where it came.
  */
 export function toPacketForm(
@@ -85,17 +87,26 @@ export function toPacketForm(
   start: number,
   end: number,
   fields: Fields,
-  prefix: Uint8Array,
+  slab: Slab,
 ): Uint8Array[] {
-  return renumber(bytes, start, end, fields, packetOfEngram, prefix);
+  return renumber(bytes, start, end, fields, packetOfEngram, slab, prefixLength(end - start));
 }
 
 /** The fields of a DataPacket as a DataResponse. `fields` is its walk. */
-export function toEngramForm(bytes: Uint8Array, start: number, end: number, fields: Fields): Uint8Array[] {
-  return renumber(bytes, start, end, fields, engramOfPacket, nothing);
+export function toEngramForm(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fields: Fields,
+  slab: Slab,
+): Uint8Array[] {
+  return renumber(bytes, start, end, fields, engramOfPacket, slab, 0);
 }
 
-const nothing = new Uint8Array();
+/** Bytes of a ProcessRequest before its packet of `length` bytes. */
+function prefixLength(length: number): number {
+  return 1 + (length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : length < 0x1000_0000 ? 4 : 5);
+}
 
 function renumber(
   bytes: Uint8Array,
@@ -103,24 +114,33 @@ function renumber(
   end: number,
   fields: Fields,
   numbers: readonly number[],
-  prefix: Uint8Array,
+  slab: Slab,
+  prefix: number,
 ): Uint8Array[] {
-  const [bulkStart, bulkEnd] = end - start > copyBelowBytes ? findBulk(bytes, end, fields, numbers) : [end, end];
+  const isLong = end - start > copyBelowBytes;
+  const [bulkStart, bulkEnd] = isLong ? findBulk(bytes, end, fields, numbers) : [end, end];
   // not `slice`, which does not copy where the bytes are a Buffer
-  const head = new Uint8Array(prefix.length + bulkStart - start);
-  head.set(prefix);
-  head.set(bytes.subarray(start, bulkStart), prefix.length);
-  const tail = new Uint8Array(end - bulkEnd);
-  tail.set(bytes.subarray(bulkEnd, end));
+  const head = slab.take(prefix + bulkStart - start);
+  if (prefix > 0) {
+    head[0] = 0x0a;
+    let rest = end - start;
+    for (let at = 1; at < prefix; at++, rest = Math.floor(rest / 0x80)) {
+      head[at] = at < prefix - 1 ? rest & 0x7f | 0x80 : rest;
+    }
+  }
+  head.set(bytes.subarray(start, bulkStart), prefix);
+  const hasTail = bulkEnd < end;
+  const tail = hasTail ? slab.take(end - bulkEnd) : head;
+  if (hasTail) tail.set(bytes.subarray(bulkEnd, end));
   for (let i = 0; i < fields.length; i++) {
     const tag = numbers[fields.numbers[i]!]! << 3 | 2;
     const tagAt = fields.starts[i]!;
-    if (tagAt < bulkStart) head[tagAt - start + prefix.length] = tag;
+    if (tagAt < bulkStart) head[tagAt - start + prefix] = tag;
     else tail[tagAt - bulkEnd] = tag;
   }
   if (bulkStart === end) return [head];
   const bulk = bytes.subarray(bulkStart, bulkEnd);
-  return tail.length === 0 ? [head, bulk] : [head, bulk, tail];
+  return hasTail ? [head, bulk, tail] : [head, bulk];
 }
 
 /** The longest body that nobody looks into: of a Struct, or of field 1 of a frame, which is its blob in all kinds. */

@@ -9,6 +9,7 @@ import { validateMessage } from "../contract/bounds.ts";
 import type { Clock } from "../contract/runtime.ts";
 import { join } from "../delivery/encode.ts";
 import { RequestScan, scanRequest } from "../delivery/scan.ts";
+import { Slab } from "../delivery/slab.ts";
 import { type AckPolicy, Acks } from "./acks.ts";
 import type { Assembler } from "./chunks.ts";
 import { splitResponse } from "./chunks.ts";
@@ -54,6 +55,7 @@ export class Inlet implements Source {
   readonly #scan = new RequestScan();
   readonly #fields = new Fields();
   readonly #facts = new PacketFacts();
+  readonly #slab = new Slab();
   readonly #acks: Acks;
   /** Packets without sequence that wait for the engram. */
   #open = 0;
@@ -192,7 +194,7 @@ export class Inlet implements Source {
     }
     let parts: EngramPacket;
     try {
-      parts = toEngram(bytes, start, end, fields, facts);
+      parts = toEngram(bytes, start, end, fields, facts, this.#slab);
     } catch (error) {
       return this.#refuse(String(error), size, sequence, streamId, partition, true);
     }

@@ -5,6 +5,7 @@ import { type DataRequest, DataRequestSchema } from "../../gen/transport/v1/tran
 import { validateMessage } from "../contract/bounds.ts";
 import { join, varint } from "../delivery/encode.ts";
 import { RequestScan, scanRequest, scanSparse } from "../delivery/scan.ts";
+import { Slab } from "../delivery/slab.ts";
 import { Fields, toPacketForm } from "./fields.ts";
 
 /** A packet of the engram; one reused object, valid until the next read. */
@@ -19,13 +20,14 @@ export class EngramRequest {
   isChunked = false;
   readonly #fields = new Fields();
   readonly #scan = new RequestScan();
+  readonly #slab = new Slab();
 
   /** Reads the DataRequest at `bytes[start, end)`. Answers what is wrong with it, in field terms, or null. */
   read(bytes: Uint8Array, start: number, end: number): string | null {
     const fields = this.#fields;
     if (!fields.walk(bytes, start, end)) return this.#decode(bytes, start, end);
     this.size = end - start;
-    const parts = toPacketForm(bytes, start, end, fields, packetPrefix(this.size));
+    const parts = toPacketForm(bytes, start, end, fields, this.#slab);
     const scan = this.#scan;
     const [head, bulk, tail] = parts;
     if (bulk === undefined) {
