@@ -48,4 +48,14 @@ it("hub.mjs is the subcommand hub, without the others", () => {
   assert.ok(size("hub.mjs") < size("bobravoz.mjs"));
 });
 
+it("connector.mjs is the sidecar, and holds neither Connect nor what reads manifests or renders the hub's metrics", () => {
+  const { code, err } = run("connector.mjs", "--no-such-flag");
+  assert.is(code, 2, err);
+  assert.match(err, "no-such-flag");
+  const text = readFileSync(join(folder, "connector.mjs"), "utf8");
+  for (const foreign of ["connect-protocol-version", "YAMLParseError", "prom-client", "process_cpu_seconds"]) {
+    assert.not(text.includes(foreign), foreign);
+  }
+});
+
 it.run();
