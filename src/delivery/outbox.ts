@@ -112,6 +112,12 @@ export class Outbox {
     return null;
   }
 
+  /** Whether a packet of this size may ever wait here: what is sent at once obeys the same limits. */
+  fits(lane: number, size: number): boolean {
+    const limit = this.#laneLimits[lane] ?? null;
+    return size <= this.#delivery.buffer.maxBytes && (limit === null || size <= limit.maxBytes);
+  }
+
   /** The packet to send next, or undefined. */
   peek(): Waiting | undefined {
     return this.#messages === 0 ? undefined : this.#lanes[this.#oldestLane()]!.peek();

@@ -6,7 +6,8 @@ import { DataPacketSchema, ProcessRequestSchema } from "../../gen/transport/v1/h
 import { join } from "./encode.ts";
 import { laneKinds, type Packet } from "./packet.ts";
 import { buildPacket } from "./build-packet.ts";
-import { isUtf8, RequestScan, scanFlow, scanRequest, scanSparse } from "./scan.ts";
+import { RequestScan, scanFlow, scanRequest, scanSparse } from "./scan.ts";
+import { isUtf8 } from "./utf8.ts";
 import { SparseMessage } from "./sparse-message.ts";
 
 const test = suite("scan");
@@ -158,6 +159,10 @@ test("text is UTF-8 exactly where a strict decoder takes it", () => {
       .map((list) => Uint8Array.from(list)),
   );
   fc.assert(fc.property(bytes, (each) => assert.is(isUtf8(each, 0, each.length), accepts(each))), { numRuns: 2000 });
+  const within = fc.record({ before: fc.nat(20), bytes, after: fc.nat(20) }).map((each) =>
+    Uint8Array.from([...Array(each.before).fill(0x61), ...each.bytes, ...Array(each.after).fill(0x7a)])
+  );
+  fc.assert(fc.property(within, (each) => assert.is(isUtf8(each, 0, each.length), accepts(each))), { numRuns: 2000 });
 });
 
 test("credits of a flow are read, and more than 256 partition acknowledgements refused", () => {

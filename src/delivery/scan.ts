@@ -6,6 +6,7 @@
  * twice that protobuf merges, a group, text whose length in characters must be counted) is not judged here: the
  * scan says `unusual`, and the caller decodes, validates and encodes the packet plainly (`hub/normalize.ts`).
  */
+import { isUtf8 } from "./utf8.ts";
 
 /** What `scanRequest` found. Offsets are into the scanned buffer; valid until the next scan. */
 export class RequestScan {
@@ -176,6 +177,14 @@ function scanPair(bytes: Uint8Array, pairStart: number, from: number, end: numbe
   let keyEnd = 0;
   let valueStart = 0;
   let valueEnd = 0;
+  if (isPlainPair(bytes, from, end)) {
+    keyStart = from + 2;
+    keyEnd = keyStart + bytes[from + 1]!;
+    // one check for both texts: what stands between them is ASCII, so no character reaches over it
+    if (!isUtf8(bytes, keyStart, end)) return "packet.metadata: text is not UTF-8";
+    noteKey(bytes, pairStart, end, keyStart, keyEnd, keyEnd + 2, end, scan);
+    return null;
+  }
   at = from;
   while (at < end) {
     const tag = readVarint(bytes, end);
@@ -195,15 +204,39 @@ function scanPair(bytes: Uint8Array, pairStart: number, from: number, end: numbe
     }
     at = to;
   }
-  const keyLength = keyEnd - keyStart;
-  if (keyLength === 0) return "packet.metadata: key must have 1 to 128 characters";
-  if (keyLength > 128 || valueEnd - valueStart > 1024) scan.unusual = true;
+  if (keyEnd === keyStart) return "packet.metadata: key must have 1 to 128 characters";
+  if (keyEnd - keyStart > 128 || valueEnd - valueStart > 1024) scan.unusual = true;
   if (!isUtf8(bytes, keyStart, keyEnd) || !isUtf8(bytes, valueStart, valueEnd)) {
     return "packet.metadata: text is not UTF-8";
   }
-  switch (keyLength) {
+  noteKey(bytes, pairStart, end, keyStart, keyEnd, valueStart, valueEnd, scan);
+  return null;
+}
+
+/** As encoders write a pair: a key, then a value, both shorter than 128 bytes, and nothing else. */
+function isPlainPair(bytes: Uint8Array, from: number, end: number): boolean {
+  if (end - from < 4 || bytes[from] !== 0x0a || (end > gapAt && from <= gapAt)) return false;
+  const keyLength = bytes[from + 1]!;
+  const valueAt = from + 2 + keyLength;
+  if (keyLength === 0 || keyLength >= 0x80 || valueAt + 2 > end || bytes[valueAt] !== 0x12) return false;
+  const valueLength = bytes[valueAt + 1]!;
+  return valueLength < 0x80 && valueAt + 2 + valueLength === end;
+}
+
+/** Finds the heartbeat mark, and cuts the pair where its key is one that the hub sets itself. */
+function noteKey(
+  bytes: Uint8Array,
+  pairStart: number,
+  pairEnd: number,
+  keyStart: number,
+  keyEnd: number,
+  valueStart: number,
+  valueEnd: number,
+  scan: RequestScan,
+): void {
+  switch (keyEnd - keyStart) {
     case 13:
-      if (equals(bytes, keyStart, "storyrun-name")) scan.cuts.push(pairStart, end);
+      if (equals(bytes, keyStart, "storyrun-name")) scan.cuts.push(pairStart, pairEnd);
       break;
     case 14:
       // a later pair of the same key replaces an earlier one
@@ -212,16 +245,15 @@ function scanPair(bytes: Uint8Array, pairStart: number, from: number, end: numbe
       }
       break;
     case 15:
-      if (equals(bytes, keyStart, "current-step-id")) scan.cuts.push(pairStart, end);
+      if (equals(bytes, keyStart, "current-step-id")) scan.cuts.push(pairStart, pairEnd);
       break;
     case 18:
-      if (equals(bytes, keyStart, "storyrun-namespace")) scan.cuts.push(pairStart, end);
+      if (equals(bytes, keyStart, "storyrun-namespace")) scan.cuts.push(pairStart, pairEnd);
       break;
     case 21:
-      if (equals(bytes, keyStart, "materialize-next-step")) scan.cuts.push(pairStart, end);
+      if (equals(bytes, keyStart, "materialize-next-step")) scan.cuts.push(pairStart, pairEnd);
       break;
   }
-  return null;
 }
 
 // Field numbers of each frame kind (tag >> 3, from 5) as bits, by their wire type.
@@ -430,41 +462,6 @@ function skipField(bytes: Uint8Array, tag: number, end: number, scan: RequestSca
 function equals(bytes: Uint8Array, start: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (bytes[start + i] !== text.charCodeAt(i)) return false;
-  }
-  return true;
-}
-
-/** Whether `bytes[start, end)` is UTF-8 without surrogates and overlong forms (RFC 3629). */
-export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  let i = start;
-  while (i < end && bytes[i]! < 0x80) i++;
-  return i === end || isUtf8Tail(bytes, i, end);
-}
-
-function isUtf8Tail(bytes: Uint8Array, start: number, end: number): boolean {
-  let i = start;
-  while (i < end) {
-    const byte = bytes[i++]!;
-    if (byte < 0x80) continue;
-    let more: number;
-    let low = 0x80;
-    let high = 0xbf;
-    if (byte >= 0xc2 && byte <= 0xdf) more = 1;
-    else if (byte >= 0xe0 && byte <= 0xef) {
-      more = 2;
-      if (byte === 0xe0) low = 0xa0;
-      else if (byte === 0xed) high = 0x9f;
-    } else if (byte >= 0xf0 && byte <= 0xf4) {
-      more = 3;
-      if (byte === 0xf0) low = 0x90;
-      else if (byte === 0xf4) high = 0x8f;
-    } else return false;
-    for (; more > 0; more--) {
-      const next = i < end ? bytes[i++]! : 0;
-      if (next < low || next > high) return false;
-      low = 0x80;
-      high = 0xbf;
-    }
   }
   return true;
 }

@@ -284,6 +284,17 @@ test("a stalled target drops alone after the stall limit, at once from then on, 
   assert.equal(slow.port.ids, ["1", "4"]);
 });
 
+test("a held sender goes on as soon as what filled its target has expired", () => {
+  const { open, hub, clock } = hubBed(plan(["a>b"], delivery(1, { maxAgeMs: 1000 })), { sweepMs: 1500 });
+  const a = open("a");
+  send(a.session, packet("1"));
+  assert.is(send(a.session, packet("2")), false);
+  clock.step(1500);
+  assert.is(a.port.resumes, 1);
+  assert.equal([...hub.edges("demo", "run")[0]!.dropped], [["expired", 1]]);
+  assert.is(hub.edges("demo", "run")[0]!.buffered, 1);
+});
+
 test("a plan that changes moves packets the new way from the next one on", () => {
   const { open, plans } = hubBed(plan(["a>b"], delivery(10)));
   const [a, b, c] = [open("a"), open("b"), open("c")];

@@ -252,6 +252,10 @@ export class Session {
         continue;
       }
       const target = route.target;
+      if (target.sendNow(body, edge, suffix, size)) {
+        this.#touch(target);
+        continue;
+      }
       const answer = target.outbox.offer(body, edge, suffix, size, nowMs);
       if (answer === null) this.#touch(target);
       else if ((answer === "buffer_full" || answer === "lane_full") && target.outbox.dropPolicy === null) {

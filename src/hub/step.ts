@@ -2,6 +2,8 @@
 import { Credit } from "../delivery/credit.ts";
 import { type ByteBudget, Outbox } from "../delivery/outbox.ts";
 import type { DeliveryPlan } from "../routing/plan.ts";
+import type { EdgeStats } from "../delivery/edge.ts";
+import type { Packet } from "../delivery/packet.ts";
 import type { Session } from "./session.ts";
 
 export class StepState {
@@ -18,6 +20,8 @@ export class StepState {
   lastActiveMs: number;
   readonly #waiting: Session[] = [];
   #isPumping = false;
+  /** Whether `sendNow` wrote something that is not flushed yet. */
+  #hasWritten = false;
   #delivery: DeliveryPlan;
 
   constructor(name: string, delivery: DeliveryPlan, budget: ByteBudget, nowMs: number) {
@@ -42,6 +46,23 @@ export class StepState {
     this.generation = session.registration.generation;
     this.credit.reset(this.#delivery.credits);
     this.isStalled = false;
+    this.#hasWritten = false;
+  }
+
+  /**
+   * Writes a packet that nothing waits in front of, past the outbox; the next `pump` flushes it.
+   * False: stream or credit do not admit it now, so offer it to the outbox.
+   */
+  sendNow(packet: Packet, edge: EdgeStats, suffix: Uint8Array, size: number): boolean {
+    const session = this.session;
+    if (session === null || this.outbox.messages > 0 || !session.port.writable) return false;
+    if (!this.credit.admits(size) || !this.outbox.fits(packet.lane, size)) return false;
+    this.credit.spend(size);
+    session.port.write(packet, suffix);
+    edge.delivered++;
+    edge.deliveredBytes += size;
+    this.#hasWritten = true;
+    return true;
   }
 
   /** `sender` is called back (`retry`) once there may be room. */
@@ -59,8 +80,12 @@ export class StepState {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (this.#send() > 0 && this.#waiting.length > 0) {
+      let sent = this.#send();
+      // an outbox that expiry or a new plan has emptied has room as well
+      while (this.#waiting.length > 0 && (sent > 0 || this.outbox.messages === 0)) {
         for (const sender of this.#waiting.splice(0)) sender.retry();
+        sent = this.#send();
+        if (sent === 0) break;
       }
     } finally {
       this.#isPumping = false;
@@ -83,7 +108,8 @@ export class StepState {
       next.edge.deliveredBytes += next.size;
       sent++;
     }
-    if (sent > 0) {
+    if (sent > 0 || this.#hasWritten) {
+      this.#hasWritten = false;
       port.flush();
       this.isStalled = false;
     }

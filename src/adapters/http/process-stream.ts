@@ -24,6 +24,9 @@ export const processPath = "/transport.v1.HubService/Process";
  */
 const maxBatchBytes = 256 * 1024;
 
+/** A batch that reaches this is written at once; a smaller one when the turn of the event loop ends. */
+const fullBatchBytes = 64 * 1024;
+
 /** Longer messages travel in the parts that they came in. On Deno slices cost more than the copy they save. */
 const partsFromBytes = "Deno" in globalThis ? Infinity : 4096;
 
@@ -58,6 +61,11 @@ class ProcessStream implements StreamPort, MessageSink {
   #isEnded = false;
   #isReading = false;
   #hasEnded = false;
+  #endsTurn = false;
+  readonly #endTurn = (): void => {
+    this.#endsTurn = false;
+    this.#session!.endOfChunk();
+  };
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: ProcessStreamDeps) {
     this.#stream = stream;
@@ -100,6 +108,7 @@ class ProcessStream implements StreamPort, MessageSink {
 
   write(packet: Packet, suffix: Uint8Array): void {
     this.#writer.add(packet, suffix);
+    if (this.#writer.pendingBytes >= fullBatchBytes) this.flush();
   }
 
   writeEncoded(response: Uint8Array): void {
@@ -150,8 +159,14 @@ class ProcessStream implements StreamPort, MessageSink {
     this.#isReading = true;
     const goesOn = this.#reader.read(chunk);
     this.#isReading = false;
-    session.endOfChunk();
-    if (!goesOn) this.#stream.pause();
+    if (!goesOn) {
+      session.endOfChunk();
+      this.#stream.pause();
+    } else if (!this.#endsTurn) {
+      // the chunks of one turn, four to a socket's read, go out in one write
+      this.#endsTurn = true;
+      setImmediate(this.#endTurn);
+    }
   }
 
   #readRest(): void {
