@@ -1,34 +1,30 @@
 /** Joins frames with speech that follow each other to segments, and sends each segment on as one packet. */
-import { runEngram } from "./lib/engram.ts";
+import { runEngram } from "bobravoz/engram";
 import { audioOf, audioPacket, frameMs, isEnd } from "./lib/packets.ts";
 
-await runEngram(async (engram) => {
-  let parts: Uint8Array[] = [];
-  let startMs = 0;
-  let segments = 0;
-  const finish = async () => {
-    if (parts.length === 0) return;
-    const packet = audioPacket(
-      new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer()),
-      startMs,
-      "speech.audio.summary",
-    );
-    packet.payload = { startMs, endMs: startMs + parts.length * frameMs, frames: parts.length };
-    parts = [];
-    segments++;
-    await engram.send(packet);
-  };
-  for await (const packet of engram.packets()) {
-    if (isEnd(packet)) {
-      await finish();
-      await engram.send(packet);
-    } else if (packet.metadata["type"] === "speech.vad.active") {
-      const { pcm, atMs } = audioOf(packet);
-      if (parts.length === 0) startMs = atMs;
-      parts.push(pcm);
-    } else {
-      await finish();
+await runEngram({
+  async *stream(packets) {
+    let parts: Uint8Array[] = [];
+    let startMs = 0;
+    let segments = 0;
+    for await (const packet of packets) {
+      if (packet.metadata["type"] === "speech.vad.active") {
+        const { pcm, atMs } = audioOf(packet);
+        if (parts.length === 0) startMs = atMs;
+        parts.push(pcm);
+        continue;
+      }
+      if (parts.length > 0) {
+        const pcm = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+        const segment = { startMs, endMs: startMs + parts.length * frameMs, frames: parts.length };
+        yield { ...audioPacket(pcm, startMs, "speech.audio.summary"), payload: segment };
+        parts = [];
+        segments++;
+      }
+      if (!isEnd(packet)) continue;
+      yield packet;
+      break;
     }
-  }
-  console.log(`${segments} segments`);
+    console.log(`${segments} segments`);
+  },
 });

@@ -1,20 +1,26 @@
 /** Marks each frame with whether somebody speaks: by its energy, and for 300 ms after it. */
-import { runEngram } from "./lib/engram.ts";
+import { runEngram } from "bobravoz/engram";
 import { audioOf, audioPacket, isEnd, level } from "./lib/packets.ts";
 
 const threshold = 300;
 const hangoverFrames = 15;
 
-await runEngram(async (engram) => {
-  let left = 0;
-  for await (const packet of engram.packets()) {
-    if (isEnd(packet)) {
-      await engram.send(packet);
-      continue;
+await runEngram({
+  async *stream(packets) {
+    let left = 0;
+    let frames = 0;
+    let active = 0;
+    for await (const packet of packets) {
+      if (isEnd(packet)) {
+        yield packet;
+        break;
+      }
+      const { pcm, atMs } = audioOf(packet);
+      left = level(pcm).rms >= threshold ? hangoverFrames : Math.max(left - 1, 0);
+      frames++;
+      if (left > 0) active++;
+      yield audioPacket(pcm, atMs, left > 0 ? "speech.vad.active" : "speech.vad.inactive");
     }
-    const { pcm, atMs } = audioOf(packet);
-    left = level(pcm).rms >= threshold ? hangoverFrames : Math.max(left - 1, 0);
-    await engram.send(audioPacket(pcm, atMs, left > 0 ? "speech.vad.active" : "speech.vad.inactive"));
-  }
-  console.log(`${engram.counts.direct} packets came directly, ${engram.counts.hub} through the hub`);
+    console.log(`${active} of ${frames} frames with speech`);
+  },
 });

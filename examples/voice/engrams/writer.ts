@@ -1,7 +1,7 @@
 /** Writes segments as WAV files into .bobravoz/out, and compares them with expected.json. */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runEngram } from "./lib/engram.ts";
+import { runEngram } from "bobravoz/engram";
 import { audioOf, frameMs, isEnd, sampleRateHz, type Segment } from "./lib/packets.ts";
 import { writeWav } from "./lib/wav.ts";
 
@@ -30,29 +30,34 @@ function compare(written: Result, expected: Result): string[] {
   return faults;
 }
 
-await runEngram(async (engram) => {
-  const segments: Segment[] = [];
-  let frames = 0;
-  for await (const packet of engram.packets()) {
-    // What an earlier run wrote stays until there is something new.
-    if (segments.length === 0) {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true });
+/** Where the result goes, empty; what an earlier run wrote stays until there is something new. */
+async function clear(): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+}
+
+await runEngram({
+  // deno-lint-ignore require-yield -- nothing follows this step
+  async *stream(packets) {
+    const segments: Segment[] = [];
+    let frames = 0;
+    for await (const packet of packets) {
+      if (segments.length === 0) await clear();
+      if (isEnd(packet)) {
+        frames = Number((packet.payload as { readonly frames?: unknown } | undefined)?.frames);
+        break;
+      }
+      const segment = packet.payload as unknown as Segment;
+      segments.push(segment);
+      const name = `segment-${segments.length}.wav`;
+      await writeFile(join(folder, name), writeWav(audioOf(packet).pcm, sampleRateHz));
+      console.log(`${name}: ${segment.startMs} to ${segment.endMs} ms`);
     }
-    if (isEnd(packet)) {
-      frames = Number(packet.payload?.["frames"]);
-      continue;
-    }
-    const segment = packet.payload as unknown as Segment;
-    segments.push(segment);
-    const name = `segment-${segments.length}.wav`;
-    await writeFile(join(folder, name), writeWav(audioOf(packet).pcm, sampleRateHz));
-    console.log(`${name}: ${segment.startMs} to ${segment.endMs} ms`);
-  }
-  const written = { frames, segments };
-  await writeFile(join(folder, "segments.json"), JSON.stringify(written, null, 2) + "\n");
-  const expected = JSON.parse(await readFile(new URL("../expected.json", import.meta.url), "utf8")) as Result;
-  const faults = compare(written, expected);
-  if (faults.length > 0) throw new Error(`the segments are not the expected ones: ${faults.join("; ")}`);
-  console.log(`${segments.length} segments of ${frames} frames, as expected`);
+    const written = { frames, segments };
+    await writeFile(join(folder, "segments.json"), JSON.stringify(written, null, 2) + "\n");
+    const expected = JSON.parse(await readFile(new URL("../expected.json", import.meta.url), "utf8")) as Result;
+    const faults = compare(written, expected);
+    if (faults.length > 0) throw new Error(`the segments are not the expected ones: ${faults.join("; ")}`);
+    console.log(`${segments.length} segments of ${frames} frames, as expected`);
+  },
 });

@@ -1,7 +1,5 @@
 /** The packets of this example: frames of audio, segments, and the one that says that there are no more. */
-import { create } from "@bufbuild/protobuf";
-import { type DataPacket, DataPacketSchema } from "../../../../gen/transport/v1/hub_pb.ts";
-import { AudioFrameSchema } from "../../../../gen/transport/v1/transport_pb.ts";
+import type { OutgoingPacket, Packet } from "bobravoz/engram";
 
 export const sampleRateHz = 16_000;
 export const frameMs = 20;
@@ -17,25 +15,24 @@ export interface Segment {
 
 const endType = "speech.audio.done";
 
-/** A packet of audio that begins `atMs` after the start of the stream. */
-export function audioPacket(pcm: Uint8Array, atMs: number, type: string): DataPacket {
-  const value = create(AudioFrameSchema, { pcm, sampleRateHz, channels: 1, codec: "pcm16", timestampMs: BigInt(atMs) });
-  return create(DataPacketSchema, { metadata: { type }, frame: { case: "audio", value } });
+/** A packet of audio that begins `timestampMs` after the start of the stream. */
+export function audioPacket(pcm: Uint8Array, timestampMs: number, type: string): OutgoingPacket {
+  return { metadata: { type }, audio: { pcm, sampleRateHz, channels: 1, codec: "pcm16", timestampMs } };
 }
 
 /** The last packet of a stream; `frames` is how many there were. */
-export function endPacket(frames: number): DataPacket {
-  return create(DataPacketSchema, { metadata: { type: endType }, payload: { frames } });
+export function endPacket(frames: number): OutgoingPacket {
+  return { metadata: { type: endType }, payload: { frames } };
 }
 
-export function isEnd(packet: DataPacket): boolean {
-  return packet.metadata["type"] === endType;
+export function isEnd({ metadata }: Packet): boolean {
+  return metadata["type"] === endType;
 }
 
 /** The audio of a packet. Throws for one without. */
-export function audioOf({ frame }: DataPacket): { readonly pcm: Uint8Array; readonly atMs: number } {
-  if (frame.case !== "audio") throw new Error("a packet has no audio");
-  return { pcm: frame.value.pcm, atMs: Number(frame.value.timestampMs) };
+export function audioOf({ audio }: Packet): { readonly pcm: Uint8Array; readonly atMs: number } {
+  if (audio === undefined) throw new Error("a packet has no audio");
+  return { pcm: audio.pcm, atMs: audio.timestampMs ?? 0 };
 }
 
 /** Root mean square and peak of 16-bit samples, 0 to 32768. */
