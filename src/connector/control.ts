@@ -32,8 +32,7 @@ export interface ControlHost {
 /** Phases of the hand-off with the reasons that the connector has for them. */
 export type Directive =
   | { readonly phase: "cutover"; readonly reason: "hub_connected" | "hub_reconnected" }
-  | { readonly phase: "draining"; readonly reason: "hub_disconnected" | "hub_recv_failed" | "bridge_closed" }
-  | { readonly phase: "ready"; readonly reason: "hub_connected" | "hub_reconnected" };
+  | { readonly phase: "draining"; readonly reason: "hub_disconnected" | "hub_recv_failed" | "bridge_closed" };
 
 /** Directives that wait for a slow listener; more are dropped. */
 const maxQueued = 8;
