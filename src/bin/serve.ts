@@ -2,7 +2,7 @@
 import * as os from "node:os";
 import process from "node:process";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import { type AdminOptions, type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
 import { notGrpc } from "../adapters/grpc/serve.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
@@ -59,8 +59,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
       addHub(router, hub);
       discovery = options.services(router, hub) ?? null;
     },
-    // audio and small packets gain nothing from gzip and lose most of their speed
-    acceptCompression: [],
+    // who sends gzip is understood; audio and small packets gain nothing from it and lose most of their speed
+    acceptCompression: [compressionGzip],
+    compressMinBytes: 0xffff_ffff,
     readMaxBytes: config.maxReceiveBytes,
     fallback(_request, response) {
       response.writeHead(404, { "content-type": "text/plain" });

@@ -1,6 +1,11 @@
 /** connect-node as a client of Process: over gRPC, gRPC-Web and its own protocol. */
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import {
   HubService,
   type ProcessRequestSchema,
@@ -13,6 +18,8 @@ import type { Call, CallStatus, ClientKind, RequestInit } from "./client.ts";
 
 const protocols = {
   grpc: createGrpcTransport,
+  "compressed gRPC": (options: Parameters<typeof createGrpcTransport>[0]) =>
+    createGrpcTransport({ ...options, sendCompression: compressionGzip, compressMinBytes: 64 }),
   "grpc-web": createGrpcWebTransport,
   connect: createConnectTransport,
 };
