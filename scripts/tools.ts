@@ -1,12 +1,14 @@
 // `npm run tools`: builds the programs from elsewhere that some tests use (table in test/support/tools.ts) by the Go
-// client into the cache folder. What stands there already is left as it is.
+// client, or by pip, into the cache folder. What stands there already is left as it is.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import {
   type GoProgram,
+  needOf,
   type OwnProgram,
+  type PythonPackages,
   root,
   toolFolder,
   type ToolName,
@@ -22,7 +24,7 @@ function build(name: ToolName): boolean {
   const folder = toolFolder(name);
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
-  const program: GoProgram | OwnProgram = tools[name];
+  const program: GoProgram | OwnProgram | PythonPackages = tools[name];
   const command = (command: string, ...args: string[]) => {
     const result = spawnSync(command, args, {
       cwd: partial,
@@ -52,7 +54,21 @@ function build(name: ToolName): boolean {
     run("mod", "init", "tool") &&
     run("get", `${program.module}@${program.version}`, ...program.pins ?? []) &&
     run("install", "-trimpath", program.module);
-  const isBuilt = "source" in program ? buildOwn(program) : buildForeign(program);
+  const install = ({ packages }: PythonPackages) => {
+    // found from where it lies: the folder gets its name once it is whole
+    writeFileSync(
+      join(partial, name),
+      `#!/bin/sh\nPYTHONPATH="$(dirname "$0")/packages" exec python3 "$@"\n`,
+      { mode: 0o755 },
+    );
+    const options = ["--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--target", "packages"];
+    return command("python3", "-m", "pip", "install", ...options, ...packages);
+  };
+  const isBuilt = "packages" in program
+    ? install(program)
+    : "source" in program
+    ? buildOwn(program)
+    : buildForeign(program);
   if (!isBuilt) {
     rmSync(partial, { recursive: true, force: true });
     return false;
@@ -63,13 +79,23 @@ function build(name: ToolName): boolean {
   return true;
 }
 
+function whatIs(program: GoProgram | OwnProgram | PythonPackages): string {
+  if ("packages" in program) return program.packages.join(" ");
+  return "source" in program ? program.source : `${program.module}@${program.version}`;
+}
+
 let failed = 0;
 for (const name of Object.keys(tools) as ToolName[]) { // keys of a const table
-  const program: GoProgram | OwnProgram = tools[name];
-  const what = "source" in program ? program.source : `${program.module}@${program.version}`;
+  const program: GoProgram | OwnProgram | PythonPackages = tools[name];
+  const what = whatIs(program);
   const path = toolPath(name);
   if (path !== null) {
     console.log(`${name}: there (${what})`);
+    continue;
+  }
+  const need = needOf(name);
+  if (need !== null) {
+    console.log(`${name}: left out, this machine has no ${need}`);
     continue;
   }
   console.log(`${name}: building ${what}`);

@@ -20,7 +20,7 @@ import { leftOutOnDeno } from "./runner/deno.ts";
 import { findTests } from "./runner/find.ts";
 import { type FileRun, type Outcome, readOutcome } from "./runner/outcome.ts";
 import { type Command, startFile } from "./runner/start.ts";
-import { missingTools } from "./support/tools.ts";
+import { missingTools, optionalNeed } from "./support/tools.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, "node_modules", ".bin");
@@ -117,7 +117,8 @@ async function main(): Promise<number> {
   const passed = done.reduce((sum, { outcome }) => sum + outcome.passed, 0);
   const leftOut = done.flatMap(({ outcome }) => outcome.leftOut);
   const broken = done.filter(({ outcome }) => outcome.failed > 0);
-  const failed = done.reduce((sum, { outcome }) => sum + outcome.failed, 0) + (inCi ? leftOut.length : 0);
+  const missing = leftOut.filter(({ program }) => program !== optionalNeed);
+  const failed = done.reduce((sum, { outcome }) => sum + outcome.failed, 0) + (inCi ? missing.length : 0);
   const slowest = done.sort((a, b) => b.run.durationMs - a.run.durationMs).slice(0, 5);
   console.log(`\n${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s; slowest:`);
   for (const { run } of slowest) console.log(`  ${seconds(run)}  ${run.file}`);

@@ -1,6 +1,7 @@
 // Programs from elsewhere that some tests use as a second opinion. They are built into a cache folder by
 // `npm run tools`; a test whose program is not there is left out, and the runner says so at its end.
 
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -24,6 +25,9 @@ export type OwnProgram = {
   readonly plugins: readonly string[];
 };
 
+/** Packages of PyPI at exact versions; the program is a Python that finds them. */
+export type PythonPackages = { readonly packages: readonly string[]; readonly version: string };
+
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Name of the binary → what builds it, at an exact version. */
@@ -43,7 +47,8 @@ export const tools = {
       "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0",
     ],
   },
-} as const satisfies Record<string, GoProgram | OwnProgram>;
+  "python-grpcio": { packages: ["grpcio==1.85.3", "grpcio-tools==1.85.1"], version: "1.85.3" },
+} as const satisfies Record<string, GoProgram | OwnProgram | PythonPackages>;
 
 export type ToolName = keyof typeof tools;
 
@@ -69,7 +74,20 @@ export function toolPath(name: ToolName): string | null {
 }
 
 export function missingTools(): ToolName[] {
-  return (Object.keys(tools) as ToolName[]).filter((name) => toolPath(name) === null); // keys of a const table
+  // keys of a const table
+  return (Object.keys(tools) as ToolName[]).filter((name) => toolPath(name) === null && needOf(name) === null);
+}
+
+/** What this machine lacks to have the program at all: its tests are optional then, also with CI=true. */
+export function needOf(name: ToolName): typeof optionalNeed | null {
+  return "packages" in tools[name] && !hasPython() ? optionalNeed : null;
+}
+
+/** The one program that is not built and need not be there. */
+export const optionalNeed = "python3";
+
+function hasPython(): boolean {
+  return spawnSync(optionalNeed, ["--version"], { timeout: 10_000 }).status === 0;
 }
 
 /** Adds a test that needs `tool`; where the cache lacks it, the test is left out and counted as such. */
@@ -84,6 +102,6 @@ export function testWithTool(
     suite(name, () => handler(path));
     return;
   }
-  console.error(`bobravoz-test: left out: ${tool}: ${name}`);
+  console.error(`bobravoz-test: left out: ${needOf(tool) ?? tool}: ${name}`);
   suite.skip(name);
 }
