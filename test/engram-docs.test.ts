@@ -1,12 +1,15 @@
 /** The engram of docs/engram.md as a reader would set it up: its files in a folder of their own, the library linked. */
+import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { writeEnvelopeFrame } from "../src/contract/packet-envelope.ts";
 import { Command } from "./support/command.ts";
 import { within } from "./support/deadline.ts";
+import { ScriptedConnector } from "./support/scripted-connector.ts";
 import { root } from "./support/tools.ts";
 
 const it = suite<{ folder: string }>("docs/engram.md");
@@ -23,6 +26,13 @@ function block(text: string, language: string): string {
   return new RegExp("```" + language + "\\n([^]*?)```").exec(text)?.[1] ?? "";
 }
 
+/** A folder in which a program finds the library: what `npm install PATH` leaves. */
+async function linkLibrary(folder: string): Promise<void> {
+  await writeFile(join(folder, "package.json"), `{"type": "module", "dependencies": {"bobravoz": "*"}}\n`);
+  await mkdir(join(folder, "node_modules"));
+  await symlink(root, join(folder, "node_modules", "bobravoz"));
+}
+
 it("the engram has at most 30 lines, and answers through the CLI", async ({ folder }) => {
   const text = await readFile(join(root, "docs", "engram.md"), "utf8");
   const program = block(text, "ts");
@@ -31,11 +41,8 @@ it("the engram has at most 30 lines, and answers through the CLI", async ({ fold
   const story = block(text, "yaml");
   assert.match(story, "local-command: node upper.ts");
   await writeFile(join(folder, "upper.ts"), program);
-  await writeFile(join(folder, "package.json"), `{"type": "module", "dependencies": {"bobravoz": "*"}}\n`);
   await writeFile(join(folder, "story.yaml"), isDeno ? story.replace("node upper", "deno run -A upper") : story);
-  // what `npm install PATH` does
-  await mkdir(join(folder, "node_modules"));
-  await symlink(root, join(folder, "node_modules", "bobravoz"));
+  await linkLibrary(folder);
 
   const env = { PATH: `${join(root, "node_modules", ".bin")}:${process.env["PATH"]}` };
   const anyPorts = ["--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0"];
@@ -58,6 +65,24 @@ it("the engram has at most 30 lines, and answers through the CLI", async ({ fold
   } finally {
     local.interrupt();
     await within(15_000, "local ends", local.done);
+  }
+});
+
+it("the engram of README answers its connector", async ({ folder }) => {
+  const program = block(await readFile(join(root, "README.md"), "utf8"), "ts");
+  await writeFile(join(folder, "heard.ts"), program);
+  await linkLibrary(folder);
+  await using connector = await ScriptedConnector.listen();
+  const args = "Deno" in globalThis ? ["run", "-A", "heard.ts"] : ["heard.ts"];
+  const env = { PATH: process.env["PATH"] ?? "", ...connector.env() };
+  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: "ignore" });
+  try {
+    await connector.until("the handshake", () => connector.control[0]?.heard[0], 15_000);
+    connector.sendData({ frame: { case: "binary", value: writeEnvelopeFrame({ payload: `"hello"` }) } });
+    const answer = await connector.until("an answer", () => connector.data[0]?.heard[0]);
+    assert.equal(answer.payload, { heard: "hello" });
+  } finally {
+    child.kill("SIGKILL");
   }
 });
 
