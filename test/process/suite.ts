@@ -41,9 +41,9 @@ interface Bed extends AsyncDisposable {
   open(step: string, generation?: number): Promise<Call>;
 }
 
-/** Runs the suite with `kind` over cleartext and over TLS. */
-export function processSuite(kind: ClientKind): void {
-  for (const isSecure of [false, true]) conversations(kind, isSecure ? createAuthority("suite") : null);
+/** Runs the suite with `kind` over cleartext and over TLS, or over what `security` says. */
+export function processSuite(kind: ClientKind, security: readonly boolean[] = [false, true]): void {
+  for (const isSecure of security) conversations(kind, isSecure ? createAuthority("suite") : null);
 }
 
 function conversations(kind: ClientKind, authority: Authority | null): void {
