@@ -156,9 +156,13 @@ export class ClientCall implements ClientStream, MessageIoOwner {
 
   peerEnded(isCutOff: boolean): void {
     this.#isCutOff = isCutOff;
-    if (this.#status !== null || this.#stream!.closed) this.#conclude();
-    // trailers may be told after the end of the data
-    else setImmediate(() => this.#conclude());
+    if (this.#status !== null) this.#conclude();
+    else {
+      // trailers may be told after the end of the data; a stream that was closed says in its `close` why
+      setImmediate(() => {
+        if (this.#told() !== null || !this.#stream!.closed) this.#conclude();
+      });
+    }
   }
 
   beforeWrite(): void {}
