@@ -133,7 +133,7 @@ function withoutStructs(packet: Uint8Array): Uint8Array {
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const [number, type] = reader.tag();
-    reader.skip(type, number);
+    BinaryReader.prototype.skip.call(reader, type, number);
     if (type !== WireType.LengthDelimited || (number !== 2 && number !== 3)) {
       kept.push(packet.subarray(start, reader.pos));
     }

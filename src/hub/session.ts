@@ -200,7 +200,8 @@ export class Session {
       return;
     }
     this.step.credit.give(this.#flow.messages, this.#flow.bytes);
-    this.#touch(this.step);
+    // at once, not at the end of the turn: what waits goes before newer packets evict it
+    if (this.step.outbox.messages > 0) this.step.pump();
   }
 
   #receiveUnrouted(): boolean {
