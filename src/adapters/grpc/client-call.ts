@@ -211,7 +211,7 @@ export class ClientCall implements ClientStream, MessageIoOwner {
     if (this.#told() !== null) {
       if (this.#io.isHolding) this.#io.endBehindRest();
       else this.#conclude();
-    } else if (session.destroyed) {
+    } else if (isLost(session)) {
       const text = `connection lost${this.#lossCause === "" ? "" : `: ${this.#lossCause}`}`;
       this.#finishWithout(localStatus(grpcCodes.Unavailable, text));
     } else this.#finishWithout(ofReset(this.#stream!.rstCode ?? 0));
@@ -255,6 +255,11 @@ function ofReset(http2Code: number): CallStatus {
   const code: GrpcCode = codeOfReset(http2Code);
   const reason: Reason | undefined = code === grpcCodes.Canceled ? "PeerFailed" : undefined;
   return localStatus(code, `stream reset by the server with HTTP/2 code ${http2Code}`, reason);
+}
+
+/** Whether the connection is gone; on Deno the session says so a little later than its socket. */
+function isLost(session: ClientHttp2Session): boolean {
+  return session.destroyed || session.socket?.destroyed === true;
 }
 
 function textOf(error: unknown): string {
