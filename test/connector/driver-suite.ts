@@ -40,6 +40,10 @@ const utf8 = new TextEncoder();
 /** Runs the suite over a driver; `make` gives a fresh one for each test. */
 export function driverSuite(name: string, make: () => Promise<DriverBed>): void {
   const test = suite(`driver ${name}`);
+  // timers of a driver do not keep a process, nor does a connection that is being closed
+  let alive: ReturnType<typeof setInterval>;
+  test.before(() => void (alive = setInterval(() => {}, 60_000)));
+  test.after(() => clearInterval(alive));
 
   /** A stream between two ends. */
   async function pair(bed: DriverBed) {
