@@ -9,6 +9,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { grpcCodes } from "../../src/adapters/grpc/codes.ts";
 import { isTransportError, TransportError } from "../../src/contract/errors.ts";
+import { within } from "../support/deadline.ts";
 import { eventually } from "../support/eventually.ts";
 import { createAuthority } from "../support/tls.ts";
 import { openBed, openChannel, SeenCall } from "./bed.ts";
@@ -195,6 +196,22 @@ test("a server is refused that a stranger vouches for, and one that bears anothe
     const channel = openChannel(bed.port.address, { tls });
     assert.is((await failure(channel.connect())).reason, "Unavailable");
     await channel.close();
+  }
+});
+
+test("a channel whose server leaves with messages on their way is told and closes in time", async () => {
+  for (let i = 0; i < 25; i++) {
+    const lost = Promise.withResolvers<void>();
+    const dial = { tls: authority.issue("client"), onLost: () => lost.resolve() };
+    await using bed = await openBed({ tls: authority.issue("server") }, dial);
+    const call = new SeenCall(bed.channel, "Echo");
+    await call.signal.until("the headers", () => call.headers);
+    for (let n = 0; n < 500; n++) call.stream.write(new Uint8Array(3));
+    call.stream.flush();
+    await bed.port.close(0);
+    if (i % 2 === 0) await bed.channel.close();
+    assert.is.not((await call.status).code, 0);
+    await within(2_000, "the news of the loss", lost.promise);
   }
 });
 

@@ -2,27 +2,25 @@
  * A gRPC client on our own framing: one HTTP/2 connection, dialled by the first call and again by the first call after
  * a loss. When to try again after a failure is the caller's business.
  */
-import type { ClientHttp2Session } from "node:http2";
 import { isTransportError, TransportError } from "../../contract/errors.ts";
 import type { CallOptions, CallStatus, ClientStream, ClientStreamEvents } from "./call.ts";
 import { ClientCall, type ClientCallDeps } from "./client-call.ts";
-import { dial, keepAlive } from "./dial.ts";
+import type { Connection } from "./connection.ts";
+import { dial } from "./dial.ts";
 import type { ChannelOptions } from "./options.ts";
 import { expectOne } from "./unary.ts";
 
 const defaultMaxReceiveBytes = 10 * 1024 * 1024;
-
-/** How long an orderly end of the connection may take. */
-const closeLimitMs = 1000;
 
 export class GrpcChannel {
   readonly #options: ChannelOptions;
   readonly #deps: ClientCallDeps;
   readonly #calls = new Set<ClientCall>();
   readonly #closing = new AbortController();
-  #dialling: Promise<ClientHttp2Session> | null = null;
-  #session: ClientHttp2Session | null = null;
-  #gone: Promise<void> = Promise.resolve();
+  /** All that are not gone: the one that takes calls, and those that were retired with calls under way. */
+  readonly #connections = new Set<Connection>();
+  #dialling: Promise<Connection> | null = null;
+  #current: Connection | null = null;
 
   /** Connects to nothing yet. Whoever makes it closes it. */
   constructor(options: ChannelOptions) {
@@ -38,7 +36,7 @@ export class GrpcChannel {
 
   /** Whether a connection stands that takes calls. */
   get isConnected(): boolean {
-    return this.#session !== null && !this.#session.closed && !this.#session.destroyed;
+    return this.#current?.isOpen === true;
   }
 
   /**
@@ -68,8 +66,10 @@ export class GrpcChannel {
   stream(path: string, options: CallOptions, events: ClientStreamEvents): ClientStream {
     const call = new ClientCall(path, options, events, this.#deps, (ended) => this.#calls.delete(ended));
     this.#calls.add(call);
-    if (this.isConnected) call.start(this.#session!);
-    else this.#dial().then((session) => call.start(session), (error: unknown) => call.fail(asTransportError(error)));
+    if (this.#current?.isOpen) call.start(this.#current.session);
+    else {this.#dial().then(({ session }) =>
+        call.start(session), (error: unknown) =>
+        call.fail(asTransportError(error)));}
     return call;
   }
 
@@ -93,37 +93,29 @@ export class GrpcChannel {
     const error = new TransportError("Aborted", `channel to ${this.#options.address} is closed`);
     this.#closing.abort(error);
     for (const call of [...this.#calls]) call.cancel(error);
-    const session = this.#session;
-    this.#session = null;
-    if (session !== null && !session.closed) session.close();
-    const timer = this.#options.clock.after(closeLimitMs, () => session?.destroy());
-    await this.#gone;
-    timer.cancel();
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 
-  #dial(): Promise<ClientHttp2Session> {
-    return this.#dialling ??= dial(this.#options, this.#closing.signal).then(
-      (session) => this.#adopt(session),
-    ).finally(() => this.#dialling = null);
+  #dial(): Promise<Connection> {
+    return this.#dialling ??= dial(this.#options, this.#closing.signal)
+      .then((connection) => this.#adopt(connection))
+      .finally(() => this.#dialling = null);
   }
 
-  #adopt(session: ClientHttp2Session): ClientHttp2Session {
-    this.#session = session;
-    const gone = Promise.withResolvers<void>();
-    this.#gone = gone.promise;
-    // calls under way go on; the next one needs another connection
-    session.once("goaway", () => this.#forget(session));
-    session.once("close", () => {
-      this.#forget(session);
-      gone.resolve();
+  #adopt(connection: Connection): Connection {
+    this.#current = connection;
+    this.#connections.add(connection);
+    void connection.gone.then(() => {
+      this.#connections.delete(connection);
+      if (this.#current === connection) this.#current = null;
       this.#options.onLost?.();
     });
-    if (this.#options.keepalive) keepAlive(session, this.#options.clock, this.#options.keepalive);
-    return session;
-  }
-
-  #forget(session: ClientHttp2Session): void {
-    if (this.#session === session) this.#session = null;
+    // closed in the moment in which the dialling was done
+    if (this.#closing.signal.aborted) {
+      void connection.close();
+      throw this.#closing.signal.reason;
+    }
+    return connection;
   }
 }
 
