@@ -38,21 +38,28 @@ function textFiles(folder: string): Map<string, string> {
   return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, "utf8")]));
 }
 
-/** `buf generate` in a copy leaves gen/ as it is committed. */
+/** Templates of generated code, and the folder that each writes. */
+const generated = [["buf.gen.yaml", "gen"], ["test/conformance/buf.gen.yaml", "test/conformance/gen"]] as const;
+
+/** `npm run generate` in a copy leaves generated code as it is committed. */
 function generatedIsFresh(): boolean {
   const copy = mkdtempSync(join(tmpdir(), "bobravoz-generate-"));
   try {
-    for (const name of ["proto", "buf.yaml", "buf.gen.yaml"]) {
+    for (const name of ["proto", "test/conformance/proto", "buf.yaml", ...generated.map(([template]) => template)]) {
       cpSync(join(root, name), join(copy, name), { recursive: true });
     }
-    if (!execute(copy, "buf", ["generate"])) return false;
-    const wanted = textFiles(join(copy, "gen"));
-    const found = textFiles(join(root, "gen"));
-    const different = [...new Set([...wanted.keys(), ...found.keys()])].filter((name) =>
-      wanted.get(name) !== found.get(name)
-    );
-    for (const name of different) console.error(`gen/${name} is not what proto/ gives; run npm run generate`);
-    return different.length === 0;
+    return generated.map(([template, folder]) => {
+      if (!execute(copy, "buf", ["generate", "--template", template])) return false;
+      const wanted = textFiles(join(copy, folder));
+      const found = textFiles(join(root, folder));
+      const different = [...new Set([...wanted.keys(), ...found.keys()])].filter((name) =>
+        wanted.get(name) !== found.get(name)
+      );
+      for (const name of different) {
+        console.error(`${folder}/${name} is not what its proto gives; run npm run generate`);
+      }
+      return different.length === 0;
+    }).every((isFresh) => isFresh);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
