@@ -295,6 +295,39 @@ test("a held sender goes on as soon as what filled its target has expired", () =
   assert.is(hub.edges("demo", "run")[0]!.buffered, 1);
 });
 
+test("a step that gets another id by an edit connects again and gets its packets, its siblings go on meanwhile", () => {
+  const { open, plans } = hubBed(plan(["a>meter", "a>b"], delivery(2)));
+  const [a, meter, b] = [open("a"), open("meter"), open("b")];
+  send(a.session, packet("1"));
+  plans.set({ ...plan(["a>level", "a>b"], delivery(2)), aliases: new Map([["meter", "level"]]) });
+  assert.match(meter.port.ended?.message ?? "", /^step "meter" of demo\/run has another id now/);
+  const again = open("meter");
+  for (const id of ["2", "3", "4"]) assert.is(send(a.session, packet(id)), true);
+  assert.equal(b.port.ids, ["1", "2", "3", "4"]);
+  assert.equal(again.port.ids, ["2", "3", "4"]);
+});
+
+test("what is held for a step that an edit removes is dropped with it, and its sender goes on", () => {
+  const { open, hub, plans } = hubBed(plan(["a>b", "a>c"], delivery(1)));
+  const a = open("a");
+  open("c");
+  send(a.session, packet("1"));
+  assert.is(send(a.session, packet("2")), false);
+  plans.set(plan(["a>c"], delivery(1)));
+  assert.is(a.port.resumes, 1);
+  const edge = hub.edges("demo", "run").find(({ to }) => to === "b")!;
+  assert.equal([edge.buffered, [...edge.dropped]], [0, [["step_removed", 2]]]);
+  assert.is(hub.facts().bufferedBytes, 0);
+});
+
+test("steps that the Story does not have leave nothing behind", () => {
+  const { open, hub } = hubBed(plan(["a>b"], delivery(1)));
+  for (let i = 0; i < 50; i++) hub.close(open(`ghost-${i}`).session, null);
+  // a fence of an earlier stranger would refuse a lower generation
+  hub.close(open("ghost", 9).session, null);
+  assert.is(reasonOf(() => open("ghost", 1)), "accepted");
+});
+
 test("a plan that changes moves packets the new way from the next one on", () => {
   const { open, plans } = hubBed(plan(["a>b"], delivery(10)));
   const [a, b, c] = [open("a"), open("b"), open("c")];

@@ -154,6 +154,7 @@ export class Hub implements Traffic {
   /** Sends every active stream that takes it a heartbeat, outside of flow control (data-plane D-017). */
   heartbeat(): void {
     for (const session of this.#sessions) {
+      if (!session.port.writable) continue;
       session.port.writeEncoded(heartbeatResponse);
       session.port.flush();
       this.#heartbeatsSent++;
@@ -194,6 +195,7 @@ export class Hub implements Traffic {
 
   #forget(session: Session, error: TransportError | null): void {
     this.#sessions.delete(session);
+    session.run.prune(session.step);
     this.#release(session.run);
     const { namespace, storyRun, step, generation } = session.registration;
     this.#deps.log.info("stream closed", { namespace, storyRun, step, generation, reason: error?.reason });
@@ -228,6 +230,13 @@ export class Hub implements Traffic {
     if (run === undefined) return;
     const plan = this.#deps.plans.plan(namespace, storyRun);
     run.applyPlan(plan, this.#deps.clock.monotonicMs());
+    for (const session of [...this.#sessions]) {
+      // an edit gave the step another id, or took one away: the stream stands for a step that it did not mean
+      if (session.run !== run || run.stepId(session.registration.step) === session.step.name) continue;
+      const text = `step "${session.registration.step}" of ${namespace}/${storyRun} has another id now: connect again`;
+      this.close(session, new TransportError("Unavailable", text, session.registration));
+    }
+    for (const step of [...run.steps]) run.prune(step);
     if (plan === null) {
       for (const step of run.steps) {
         if (step.session === null) continue;

@@ -55,6 +55,12 @@ export class RunState {
     return step;
   }
 
+  /** Forgets a step that the plan does not have once nobody is connected as it and nothing waits for it. */
+  prune(step: StepState): void {
+    if (this.plan?.steps.has(step.name) || step.session !== null || step.outbox.messages > 0) return;
+    if (this.#steps.get(step.name) === step) this.#steps.delete(step.name);
+  }
+
   /** The id of the step that a stream names by its id or its name. */
   stepId(name: string): string {
     return this.plan?.aliases?.get(name) ?? name;
@@ -75,7 +81,8 @@ export class RunState {
     if (plan !== null) this.story = plan.story;
     const planned = plan?.steps ?? new Map<string, never>();
     for (const step of this.#steps.values()) {
-      if (!planned.has(step.name)) step.outbox.clear("step_removed");
+      step.isRemoved = !planned.has(step.name);
+      if (step.isRemoved) step.outbox.clear("step_removed");
     }
     const routes = new Map<string, readonly Route[]>();
     for (const step of planned.values()) {

@@ -281,6 +281,11 @@ export class Session {
   /** Offers a held packet again; with `drops` one that still finds no room is dropped. False: it still waits. */
   #settle(held: Held, drops: boolean): boolean {
     const { route, packet, suffix, size } = held;
+    if (route.target.isRemoved) {
+      route.edge.drop("step_removed");
+      if (held.isCounted) route.edge.buffered--;
+      return true;
+    }
     const answer = route.target.outbox.offer(packet, route.edge, suffix, size, this.#nowMs);
     const isFull = (answer === "buffer_full" || answer === "lane_full") && route.target.outbox.dropPolicy === null;
     if (isFull && !drops) return false;

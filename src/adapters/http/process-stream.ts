@@ -198,6 +198,7 @@ class ProcessStream implements StreamPort, MessageSink {
 
   #refuse(error: unknown): void {
     this.#isEnded = true;
+    if (this.#session !== null) return this.#closed();
     if (this.#stream.destroyed) return;
     endWithoutMessages(this.#stream, statusTrailers(outcomeOf(error)), this.#deps.clock);
   }
