@@ -31,6 +31,12 @@ const testFolders = ["test", "bench", "examples", "src"].filter((folder) => exis
 /** Signals by which a runtime ends that crashed itself. */
 const runtimeCrashes: ReadonlySet<string> = new Set(["SIGSEGV", "SIGABRT", "SIGILL", "SIGTRAP"]);
 
+/** Whether the runtime crashed, or that of a program which the file had started and told of. */
+function hasCrashed(run: FileRun): boolean {
+  return runtimeCrashes.has(run.signal ?? "") ||
+    (run.exitCode !== 0 && /\bsignal SIG(?:SEGV|ABRT|ILL|TRAP)\b/.test(run.output));
+}
+
 /** Lines of a failed file's output that are printed. */
 const maxPrintedLines = 200;
 
@@ -86,8 +92,8 @@ async function runAll(files: readonly string[], command: Command, deadlineMs: nu
       let run = await start();
       // Deno 2.9 dies inside of its HTTP/2 library when a client meets a GOAWAY at the wrong moment, which no test
       // can make or avoid; a file that crashes the runtime twice in a row fails.
-      if (command.program.endsWith("deno") && runtimeCrashes.has(run.signal ?? "")) {
-        console.log(`${file}: the runtime crashed (${run.signal}), run again`);
+      if (command.program.endsWith("deno") && hasCrashed(run)) {
+        console.log(`${file}: the runtime crashed, run again`);
         run = await start();
       }
       const outcome = readOutcome(run, deadlineMs);
