@@ -13,6 +13,7 @@ import { connectTo } from "../src/adapters/rpc/clients.ts";
 import { dispatch } from "../src/bin/commands.ts";
 import type { Io } from "../src/bin/io.ts";
 import { Signal, within } from "./support/deadline.ts";
+import { eventually } from "./support/eventually.ts";
 
 /** Other tests run beside this one. */
 const anyPorts = ["--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0"];
