@@ -9,6 +9,7 @@
 //   --deadline SECONDS  for each file; default 60
 //   --jobs N            files at a time; default 2
 //   --verbose           a line for each file
+//   --cluster           only the tests on a real API server, which is started once for all of them
 //   --no-build          build no missing program first, which CI=true otherwise does
 
 import { spawnSync } from "node:child_process";
@@ -16,10 +17,13 @@ import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { leftOutOnDeno } from "./runner/deno.ts";
+import { isLeftOutOnDeno } from "./runner/deno.ts";
 import { findTests } from "./runner/find.ts";
 import { type FileRun, type Outcome, readOutcome } from "./runner/outcome.ts";
 import { type Command, startFile } from "./runner/start.ts";
+import { bedPrograms } from "./support/apiserver/bed.ts";
+import { crdFolder } from "./support/apiserver/crds.ts";
+import { hostBed } from "./support/apiserver/host.ts";
 import { missingTools, optionalNeed } from "./support/tools.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,6 +44,9 @@ function hasCrashed(run: FileRun): boolean {
 /** Lines of a failed file's output that are printed. */
 const maxPrintedLines = 200;
 
+/** Where the tests on a real API server lie. */
+const clusterFolder = "test/cluster/";
+
 type Done = { readonly run: FileRun; readonly outcome: Outcome };
 
 function options() {
@@ -51,6 +58,7 @@ function options() {
       deadline: { type: "string", default: "60" },
       jobs: { type: "string", default: "2" },
       verbose: { type: "boolean", default: false },
+      cluster: { type: "boolean", default: false },
       "no-build": { type: "boolean", default: false },
     },
   });
@@ -112,13 +120,13 @@ function seconds(run: FileRun): string {
 }
 
 async function main(): Promise<number> {
-  const { deno, folder, patterns, deadlineMs, jobs, verbose, "no-build": noBuild } = options();
+  const { deno, folder, cluster, patterns, deadlineMs, jobs, verbose, "no-build": noBuild } = options();
   const inCi = process.env["CI"] === "true";
   if (inCi && !noBuild && missingTools().length > 0) {
     spawnSync(process.execPath, [join(root, "scripts", "tools.ts")], { cwd: root, stdio: "inherit" });
   }
   const found = findTests(root, folder, patterns);
-  const files = deno ? found.filter((file) => leftOutOnDeno[file] === undefined) : found;
+  const files = found.filter((file) => deno ? !isLeftOutOnDeno(file) : !cluster || file.startsWith(clusterFolder));
   if (files.length === 0) {
     console.error(`no test file matches ${patterns.join(" ") || folder.join(" ")}`);
     console.log("0 passed, 1 failed");
@@ -128,7 +136,19 @@ async function main(): Promise<number> {
     ? { program: join(bin, "deno"), args: ["run", "--no-check", "-A"] }
     : { program: process.execPath, args: [] };
   const started = performance.now();
-  const done = await runAll(files, command, deadlineMs, jobs, verbose);
+  const needsBed = files.some((file) => file.startsWith(clusterFolder)) && bedPrograms() !== null;
+  // one API server for all of them, a namespace each
+  const bed = needsBed && !process.env["BOBRAVOZ_TEST_BED"] ? await hostBed() : null;
+  if (bed !== null) process.env["BOBRAVOZ_TEST_BED"] = bed.url;
+  if (needsBed && !crdFolder().areReal) {
+    console.log("the API server has our development CRDs: BOBRAVOZ_TEST_CRDS names the real ones");
+  }
+  let done: Done[];
+  try {
+    done = await runAll(files, command, deadlineMs, jobs, verbose);
+  } finally {
+    await bed?.[Symbol.asyncDispose]();
+  }
 
   const passed = done.reduce((sum, { outcome }) => sum + outcome.passed, 0);
   const leftOut = done.flatMap(({ outcome }) => outcome.leftOut);

@@ -8,3 +8,8 @@ export const leftOutOnDeno: Readonly<Record<string, string>> = {
   "test/local-children.test.ts": "Deno 2.9 crashes as an HTTP/2 server (denoland/deno#36788)",
   "test/voice.test.ts": "Deno 2.9 crashes as an HTTP/2 server (denoland/deno#36788)",
 };
+
+/** Whether a file does not run on Deno: by name, or as a test on a real API server, which run once, on Node. */
+export function isLeftOutOnDeno(file: string): boolean {
+  return leftOutOnDeno[file] !== undefined || file.startsWith("test/cluster/");
+}

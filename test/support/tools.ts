@@ -15,14 +15,17 @@ export type GoProgram = {
   readonly pins?: readonly string[];
 };
 
-/** A Go program of ours, with stubs of grpc-go that are generated from `proto/` when it is built. */
+/** A Go program of ours. */
 export type OwnProgram = {
   /** Folder of its module, from the root. */
   readonly source: string;
-  /** Digest of its sources and of `proto/transport`. */
+  /** Digest of its sources and of `proto/transport` where it has stubs. */
   readonly version: string;
-  /** Plugins of protoc that generate its stubs. */
-  readonly plugins: readonly string[];
+  /** Plugins of protoc that generate stubs of grpc-go from `proto/` when it is built; none: it has no stubs. */
+  readonly plugins?: readonly string[];
+  readonly ldflags?: string;
+  /** Names by which it is called too: links beside it. */
+  readonly links?: readonly string[];
 };
 
 /** Packages of PyPI at exact versions; the program is a Python that finds them. */
@@ -34,6 +37,7 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const tools = {
   connectconformance: { module: "connectrpc.com/conformance/cmd/connectconformance", version: "v1.0.7" },
   grpcurl: { module: "github.com/fullstorydev/grpcurl/cmd/grpcurl", version: "v1.9.4" },
+  helm: { module: "helm.sh/helm/v4/cmd/helm", version: "v4.3.1" },
   h2spec: {
     module: "github.com/summerwind/h2spec/cmd/h2spec",
     version: "v2.2.1+incompatible",
@@ -47,7 +51,15 @@ export const tools = {
       "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0",
     ],
   },
+  kubebox: {
+    source: "test/support/apiserver/kubebox",
+    version: digestOf("test/support/apiserver/kubebox"),
+    // what GET /version says
+    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2",
+    links: ["etcd", "kube-apiserver", "kube-controller-manager"],
+  },
   "python-grpcio": { packages: ["grpcio==1.85.3", "grpcio-tools==1.85.1"], version: "1.85.3" },
+  testbed: { source: "test/support/apiserver/runner", version: digestOf("test/support/apiserver/runner") },
 } as const satisfies Record<string, GoProgram | OwnProgram | PythonPackages>;
 
 export type ToolName = keyof typeof tools;
@@ -102,6 +114,11 @@ export function testWithTool(
     suite(name, () => handler(path));
     return;
   }
+  leaveOut(suite, tool, name);
+}
+
+/** Counts a test as left out for want of `tool`. */
+export function leaveOut(suite: Test, tool: ToolName, name: string): void {
   console.error(`bobravoz-test: left out: ${needOf(tool) ?? tool}: ${name}`);
   suite.skip(name);
 }
