@@ -9,28 +9,8 @@ import {
   ControlRequestSchema,
   type ControlResponse,
 } from "../../gen/transport/v1/transport_pb.ts";
+import { controlTypeOf } from "../contract/control-types.ts";
 import { requestHeaders } from "../contract/names.ts";
-
-/** The type of each action as peers write it in acks (data-plane 1.4). */
-const typeOfAction: Readonly<Record<number, string>> = {
-  [ControlAction.UNSPECIFIED]: "",
-  [ControlAction.NOOP]: "noop",
-  [ControlAction.START]: "start",
-  [ControlAction.STOP]: "stop",
-  [ControlAction.START_UPSTREAM]: "start-upstream",
-  [ControlAction.STOP_UPSTREAM]: "stop-upstream",
-  [ControlAction.START_DOWNSTREAM]: "start-downstream",
-  [ControlAction.STOP_DOWNSTREAM]: "stop-downstream",
-  [ControlAction.HEARTBEAT]: "heartbeat",
-  [ControlAction.CONNECTOR_READY]: "connector.ready",
-  [ControlAction.CONNECTOR_CAPABILITIES]: "connector.capabilities",
-  [ControlAction.HANDOFF_DRAINING]: "handoff.draining",
-  [ControlAction.HANDOFF_CUTOVER]: "handoff.cutover",
-  [ControlAction.HANDOFF_READY]: "handoff.ready",
-  [ControlAction.ACK]: "ack",
-  [ControlAction.ERROR]: "error",
-  [ControlAction.CODEC_SELECT]: "codec-select",
-} satisfies Record<ControlAction, string>;
 
 /** What a message says about the handshake. */
 export type Startup = "ready" | "readyWithCapabilities" | "capabilities" | "badMode" | null;
@@ -43,7 +23,7 @@ export interface ControlFacts {
 }
 
 export function readControl({ action, customAction, metadata }: ControlResponse): ControlFacts {
-  const type = customAction !== "" ? customAction : typeOfAction[action] ?? "";
+  const type = customAction !== "" ? customAction : controlTypeOf(action);
   switch (type) {
     case "ack":
       return { type, startup: null, answer: null };
