@@ -6,7 +6,7 @@ import type { Result, Topic, VectorCase } from "./topic.ts";
 import { topics } from "./topics.ts";
 
 /** Files whose topic a later version builds. */
-const laterTopics = /^(?:hub-functions|operator-config|templating(?:-.*)?)\.json$/;
+const laterTopics = /^(?:hub-functions|templating(?:-.*)?)\.json$/;
 
 /** Folders with vectors of another kind, which have suites of their own. */
 const otherFolders: ReadonlySet<string> = new Set(["cluster"]);

@@ -4,6 +4,7 @@ import { bindingEnvelope } from "./topics/binding-envelope.ts";
 import { codecs } from "./topics/codecs.ts";
 import { gates } from "./topics/gates.ts";
 import { names } from "./topics/names.ts";
+import { operatorConfig } from "./topics/operator-config.ts";
 import { packetEnvelope } from "./topics/packet-envelope.ts";
 import { routingOverrides } from "./topics/routing-override.ts";
 import { settings } from "./topics/settings.ts";
@@ -16,6 +17,7 @@ export const topics: Readonly<Record<string, Topic | undefined>> = {
   "codecs.json": codecs,
   "gates.json": gates,
   "names.json": names,
+  "operator-config.json": operatorConfig,
   "packet-envelope.json": packetEnvelope,
   "routing-override.json": routingOverrides,
   "settings.json": settings,
