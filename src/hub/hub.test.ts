@@ -295,6 +295,28 @@ test("a held sender goes on as soon as what filled its target has expired", () =
   assert.is(hub.edges("demo", "run")[0]!.buffered, 1);
 });
 
+test("a held sender goes on as soon as a part of what filled its target has expired", () => {
+  const { open, hub, clock } = hubBed(plan(["a>b"], delivery(2, { maxAgeMs: 1000 })), { sweepMs: 1500 });
+  const a = open("a");
+  send(a.session, packet("1"));
+  clock.step(700);
+  send(a.session, packet("2"));
+  assert.is(send(a.session, packet("3")), false);
+  clock.step(800);
+  assert.is(a.port.resumes, 1);
+  assert.is(hub.edges("demo", "run")[0]!.buffered, 2);
+});
+
+test("a held sender goes on as soon as an edit raises its target's limit", () => {
+  const { open, hub, plans } = hubBed(plan(["a>b"], delivery(1)));
+  const a = open("a");
+  send(a.session, packet("1"));
+  assert.is(send(a.session, packet("2")), false);
+  plans.set(plan(["a>b"], delivery(3)));
+  assert.is(a.port.resumes, 1);
+  assert.is(hub.edges("demo", "run")[0]!.buffered, 2);
+});
+
 test("a step that gets another id by an edit connects again and gets its packets, its siblings go on meanwhile", () => {
   const { open, plans } = hubBed(plan(["a>meter", "a>b"], delivery(2)));
   const [a, meter, b] = [open("a"), open("meter"), open("b")];

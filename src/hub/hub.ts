@@ -166,7 +166,7 @@ export class Hub implements Traffic {
     const nowMs = this.#deps.clock.monotonicMs();
     for (const run of this.#runs.values()) {
       for (const step of run.steps) {
-        if (step.outbox.expire(nowMs) > 0) step.pump();
+        step.expire(nowMs);
         const isAway = step.session === null && nowMs - step.lastActiveMs > this.#deps.limits.bufferTtlMs;
         if (isAway && step.outbox.messages > 0) step.outbox.clear("evicted");
       }

@@ -22,6 +22,8 @@ export class StepState {
   lastActiveMs: number;
   readonly #waiting: Session[] = [];
   #isPumping = false;
+  /** Whether room came about without a packet that was sent: by expiry, or by another plan. */
+  #hasRoom = false;
   /** Whether `sendNow` wrote something that is not flushed yet. */
   #hasWritten = false;
   #delivery: DeliveryPlan;
@@ -40,6 +42,14 @@ export class StepState {
     if (before?.maxMessages !== grant?.maxMessages || before?.maxBytes !== grant?.maxBytes) this.credit.reset(grant);
     this.#delivery = delivery;
     this.outbox.applyPlan(delivery);
+    this.#hasRoom = true;
+  }
+
+  /** Drops what is older than the plan's `maxAgeSeconds`, and lets held senders go on where there is room. */
+  expire(nowMs: number): void {
+    if (this.outbox.expire(nowMs) === 0) return;
+    this.#hasRoom = true;
+    this.pump();
   }
 
   /** A fresh stream has the whole grant. */
@@ -83,8 +93,8 @@ export class StepState {
     this.#isPumping = true;
     try {
       let sent = this.#send();
-      // an outbox that expiry or a new plan has emptied has room as well
-      while (this.#waiting.length > 0 && (sent > 0 || this.outbox.messages === 0)) {
+      while (this.#waiting.length > 0 && (sent > 0 || this.#hasRoom || this.outbox.messages === 0)) {
+        this.#hasRoom = false;
         for (const sender of this.#waiting.splice(0)) sender.retry();
         sent = this.#send();
         if (sent === 0) break;
