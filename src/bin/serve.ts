@@ -2,12 +2,9 @@
 import * as os from "node:os";
 import process from "node:process";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
-import { type AdminOptions, type AdminServer, listenAdmin } from "../adapters/http/admin.ts";
-import { notGrpc } from "../adapters/grpc/serve.ts";
+import type { AdminOptions } from "../adapters/http/admin.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
-import { listenGrpc } from "../adapters/http/server.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import { addHub } from "../adapters/rpc/process.ts";
@@ -16,6 +13,7 @@ import type { Clock, Log } from "../contract/runtime.ts";
 import { Hub } from "../hub/hub.ts";
 import { normalizeRequest } from "../hub/normalize.ts";
 import type { PlanSource } from "../hub/plans.ts";
+import { openPorts } from "./ports.ts";
 import { version } from "./version-text.ts";
 
 export interface ServeOptions {
@@ -53,62 +51,27 @@ export async function serve(options: ServeOptions): Promise<Served> {
     normalize: normalizeRequest,
     limits: { ...config, maxBufferedBytes: memoryLimitBytes() / 3 },
   });
-  let discovery: Discovery | null = null;
-  const handler = connectNodeAdapter({
-    routes(router) {
-      addHub(router, hub);
-      discovery = options.services(router, hub) ?? null;
-    },
-    // who sends gzip is understood; audio and small packets gain nothing from it and lose most of their speed
-    acceptCompression: [compressionGzip],
-    compressMinBytes: 0xffff_ffff,
-    readMaxBytes: config.maxReceiveBytes,
-    fallback(_request, response) {
-      response.writeHead(404, { "content-type": "text/plain" });
-      response.end(notGrpc);
-    },
-  });
-  let isListening = false;
-  const server = await listenGrpc({
-    ...options.listen,
-    tls: options.tls,
+  const ports = await openPorts({
+    ...options,
     hub,
-    discovery,
-    handler,
-    clock,
-    log,
+    services(router) {
+      addHub(router, hub);
+      return options.services(router, hub);
+    },
+    metrics: hubMetrics(hub, version),
+    missing: () => [...(hub.isDraining ? ["the hub is draining"] : []), ...options.missing()],
     maxReceiveBytes: config.maxReceiveBytes,
   });
-  isListening = true;
-  let admin: AdminServer | null = null;
-  try {
-    if (options.admin !== null) {
-      admin = await listenAdmin({
-        ...options.admin,
-        metrics: hubMetrics(hub, version),
-        missing: () => [
-          ...(isListening ? [] : ["the gRPC port is closed"]),
-          ...(hub.isDraining ? ["the hub is draining"] : []),
-          ...options.missing(),
-        ],
-      });
-    }
-  } catch (error) {
-    await server.close(0);
-    throw error;
-  }
   let closing: Promise<void> | null = null;
   return {
     hub,
-    address: server.address,
-    adminAddress: admin?.address ?? null,
-    server,
+    address: ports.address,
+    adminAddress: ports.adminAddress,
+    server: ports.server,
     close(limitMs) {
       return closing ??= (async () => {
         await hub.drain(limitMs);
-        isListening = false;
-        await server.close(Math.min(limitMs, 1000));
-        await admin?.close();
+        await ports.close(Math.min(limitMs, 1000));
       })();
     },
   };

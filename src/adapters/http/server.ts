@@ -21,7 +21,8 @@ export interface GrpcServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly tls: TlsFiles | null;
-  readonly hub: Hub;
+  /** Null: the Connect adapter answers for whatever asks for one. */
+  readonly hub: Hub | null;
   /** Whose watches have the fast path. Default: the Connect adapter serves them, as all else of discovery. */
   readonly discovery?: Discovery | null;
   readonly maxReceiveBytes: number;
@@ -35,7 +36,7 @@ export interface GrpcServerOptions {
 export function listenGrpc(options: GrpcServerOptions): Promise<Http2Port> {
   const inner = http2.createServer(options.handler);
   const { hub, discovery, clock, maxReceiveBytes, tls, log } = options;
-  const deps = { hub, clock, maxReceiveBytes };
+  const deps = hub === null ? null : { hub, clock, maxReceiveBytes };
   const watches = discovery == null ? null : { discovery, clock, maxReceiveBytes };
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return listenHttp2({
@@ -43,7 +44,7 @@ export function listenGrpc(options: GrpcServerOptions): Promise<Http2Port> {
     tls,
     log,
     stream(stream, headers, flags, rawHeaders) {
-      if (isPlainGrpcProcess(headers)) serveProcessStream(stream, headers, deps);
+      if (isPlainGrpcProcess(headers) && deps !== null) serveProcessStream(stream, headers, deps);
       else if (isPlainGrpcWatch(headers) && watches !== null) serveWatchStream(stream, headers, watches);
       else {
         endWithResponse(stream);
