@@ -1,8 +1,10 @@
 /** Every file below manifests/, by its path. */
-import { definitionOf, fileOf } from "./crds/definition.ts";
-import { kinds } from "./crds/kinds.ts";
-import { toYaml } from "./yaml.ts";
+import { renderChart } from "./chart.ts";
+import { renderKustomize } from "./kustomize.ts";
 
 export function renderAll(): Map<string, string> {
-  return new Map(kinds.map((kind) => [`crds/${fileOf(kind)}`, toYaml(definitionOf(kind))]));
+  return new Map([
+    ...renderKustomize(),
+    ...renderChart().map(([path, text]) => [`chart/${path}`, text] as const),
+  ]);
 }

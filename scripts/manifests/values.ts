@@ -17,6 +17,8 @@ export interface Slot {
   readonly expression: string;
   /** What stands there without a chart; for a `begin` whether its item does. */
   readonly fallback: JsonValue;
+  /** The slots that the expression is made of, where it is made of several. */
+  readonly parts?: readonly Slot[];
 }
 
 export type Node = JsonValue | Slot | readonly Node[] | { readonly [key: string]: Node };
@@ -42,6 +44,7 @@ export function join(...parts: readonly (string | Slot)[]): Slot {
     slot: "value",
     expression: `printf ${JSON.stringify(format)} ${slots.map(({ expression }) => operand(expression)).join(" ")}`,
     fallback: parts.map((part) => typeof part === "string" ? part : String(part.fallback)).join(""),
+    parts: slots,
   };
 }
 

@@ -1,0 +1,118 @@
+/** What the pods of all programs have in common: restricted security, probes, certificates, environment. */
+import { clusterDomain, names, type Program, selectorOf } from "./names.ts";
+import { join, type Node, slot } from "./values.ts";
+import { version } from "./version.ts";
+
+/** Where the chart's values of a program are. */
+export function valuesOf(program: Program): string {
+  return program === "controller" ? "controllerManager" : program;
+}
+
+const image = join(
+  slot("controllerManager.manager.image.repository", "ghcr.io/bubustack/bobravoz-grpc"),
+  ":",
+  slot("controllerManager.manager.image.tag", version),
+);
+
+/** Certificates by volume: the Secret and where its files are (control-plane 8.6). */
+export const mounts = {
+  "hub-tls": { secret: names.hubTls, path: "/var/run/hub-tls" },
+  "webhook-cert": { secret: names.webhookTls, path: "/tmp/k8s-webhook-server/serving-certs" },
+  "metrics-cert": { secret: names.metricsTls, path: "/tmp/k8s-metrics-server/metrics-certs" },
+} as const;
+
+export type Mount = keyof typeof mounts;
+
+/** The pod's own name and namespace, and where the hubs are (control-plane 6.5, O-40). */
+export const ownEnv: readonly Node[] = [
+  { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+  { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+  { name: "BUBU_HUB_SERVICE_NAME", value: names.hub },
+  { name: "BUBU_HUB_SERVICE_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+  { name: "BUBU_HUB_CLUSTER_DOMAIN", value: join("svc.", clusterDomain) },
+];
+
+/** The connector image when the operator's configuration is to be overruled; blank leaves it to that (O-20). */
+export const connectorEnv: readonly Node[] = [
+  { name: "CONNECTOR_IMAGE", value: slot("controllerManager.manager.env.connectorImage", "") },
+  { name: "CONNECTOR_IMAGE_PULL_POLICY", value: slot("controllerManager.manager.env.connectorImagePullPolicy", "") },
+];
+
+export interface PodDescription {
+  readonly program: Program;
+  /** Name of its container. */
+  readonly container: string;
+  readonly command: readonly string[];
+  readonly args: Node;
+  readonly env: readonly Node[];
+  readonly ports: Readonly<Record<string, number>>;
+  readonly mounts: readonly Mount[];
+  readonly resources: Node;
+  readonly graceSeconds: number;
+  readonly hasProbes: boolean;
+}
+
+/** Template of the program's pods. */
+export function podOf(pod: PodDescription): Node {
+  const values = valuesOf(pod.program);
+  const probe = (path: string, delay: number, period: number) => ({
+    httpGet: { path, port: "probes" },
+    initialDelaySeconds: delay,
+    periodSeconds: period,
+    timeoutSeconds: 5,
+  });
+  const container = pod.program === "controller" ? `${values}.manager` : values;
+  return {
+    metadata: {
+      labels: { ...selectorOf(pod.program), ...pod.ports["metrics"] === undefined ? {} : metricsLabel },
+      annotations: { "kubectl.kubernetes.io/default-container": pod.container },
+    },
+    spec: {
+      serviceAccountName: names[pod.program],
+      terminationGracePeriodSeconds: pod.graceSeconds,
+      securityContext: slot(`${values}.podSecurityContext`, {
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        fsGroup: 65532,
+        seccompProfile: { type: "RuntimeDefault" },
+      }),
+      nodeSelector: slot(`${values}.nodeSelector`, {}),
+      tolerations: slot(`${values}.tolerations`, []),
+      topologySpreadConstraints: slot(`${values}.topologySpreadConstraints`, [{
+        maxSkew: 1,
+        topologyKey: "kubernetes.io/hostname",
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: selectorOf(pod.program) },
+      }]),
+      containers: [{
+        name: pod.container,
+        image,
+        imagePullPolicy: slot("controllerManager.manager.image.pullPolicy", "IfNotPresent"),
+        command: pod.command,
+        args: pod.args,
+        env: pod.env,
+        ports: Object.entries(pod.ports).map(([name, port]) => ({ name, containerPort: port, protocol: "TCP" })),
+        ...pod.hasProbes ? { livenessProbe: probe("/healthz", 15, 20), readinessProbe: probe("/readyz", 1, 5) } : {},
+        resources: slot(`${container}.resources`, pod.resources as never),
+        securityContext: slot(`${container}.containerSecurityContext`, {
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ["ALL"] },
+        }),
+        volumeMounts: pod.mounts.map((name) => ({ name, mountPath: mounts[name].path, readOnly: true })),
+      }],
+      // by key: a pod waits until its certificate is there, instead of starting without it
+      volumes: pod.mounts.map((name) => ({
+        name,
+        secret: {
+          secretName: mounts[name].secret,
+          items: ["tls.crt", "tls.key", "ca.crt"].map((file) => ({ key: file, path: file })),
+        },
+      })),
+    },
+  };
+}
+
+/** Of every pod with metrics. */
+export const metricsLabel = { "bobravoz.bubustack.io/metrics": "true" } as const;
