@@ -20,7 +20,8 @@ export interface PortsOptions {
   readonly hub: Hub | null;
   /** Adds every service. Returns whose watches are served fast. */
   readonly services: (router: ConnectRouter) => Discovery | void;
-  readonly metrics: Metrics;
+  /** On the admin port; null: elsewhere. */
+  readonly metrics: Metrics | null;
   /** What keeps the process from being ready beside its port, in words. */
   readonly missing: () => readonly string[];
   readonly maxReceiveBytes: number;

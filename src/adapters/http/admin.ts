@@ -12,7 +12,8 @@ export interface AdminOptions {
   readonly elseFree?: boolean;
   /** What is not ready yet, in words; empty when all is. */
   readonly missing: () => readonly string[];
-  readonly metrics: Metrics;
+  /** Null: they are served on a port of their own. */
+  readonly metrics: Metrics | null;
 }
 
 export interface AdminServer {
@@ -68,6 +69,7 @@ async function answer(url: string, options: AdminOptions): Promise<[number, stri
       return missing.length === 0 ? [200, text, "ok\n"] : [503, text, `${missing.join("\n")}\n`];
     }
     case "/metrics":
+      if (options.metrics === null) return [404, text, "metrics have a port of their own, or none\n"];
       try {
         return [200, options.metrics.contentType, await options.metrics.render()];
       } catch (error) {
