@@ -17,7 +17,7 @@ export function parseAddress(flag: string, text: string): Address {
 
 /**
  * Certificates of the hub (data-plane 2.1): the files that the variables name. Null where none is named and `host` is
- * loopback; elsewhere a hub without certificates is refused, since it would be open to all (DECISIONS W-01, W-06).
+ * loopback; elsewhere those of a mounted Secret are read, and a hub without certificates is refused, since it would be open to all (DECISIONS W-01, W-06).
  */
 export async function readTls(
   env: Readonly<Record<string, string | undefined>>,
@@ -31,6 +31,8 @@ export async function readTls(
   const named = Object.values(variables).filter((variable) => env[variable]?.trim());
   if (named.length === 0) {
     if (isLoopback(host)) return null;
+    const mounted = await readMounted();
+    if (mounted !== null) return mounted;
     const text = `${host} is not loopback: set ${Object.values(variables).join(", ")}, or listen on 127.0.0.1`;
     throw new TransportError("InvalidConfiguration", text);
   }
@@ -54,4 +56,17 @@ export async function readTls(
   const tls = { cert: await read(variables.cert), key: await read(variables.key), ca: await read(variables.ca) };
   if (faults.length > 0) throw new TransportError("InvalidConfiguration", faults.join("; "));
   return tls;
+}
+
+/** Where manifests mount the hub's Secret (data-plane 2.1). */
+const mountedAt = "/var/run/hub-tls";
+
+/** Certificates of the mounted Secret; null where one of the files is not there. */
+async function readMounted(): Promise<TlsFiles | null> {
+  const read = (name: string) => readFile(`${mountedAt}/${name}`, "utf8");
+  try {
+    return { cert: await read("tls.crt"), key: await read("tls.key"), ca: await read("ca.crt") };
+  } catch {
+    return null; // the caller says what is missing
+  }
 }
