@@ -24,7 +24,7 @@ import { type Command, startFile } from "./runner/start.ts";
 import { bedPrograms } from "./support/apiserver/bed.ts";
 import { crdFolder } from "./support/apiserver/crds.ts";
 import { hostBed } from "./support/apiserver/host.ts";
-import { missingTools, optionalNeed } from "./support/tools.ts";
+import { isOptionalNeed, missingTools } from "./support/tools.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, "node_modules", ".bin");
@@ -153,7 +153,7 @@ async function main(): Promise<number> {
   const passed = done.reduce((sum, { outcome }) => sum + outcome.passed, 0);
   const leftOut = done.flatMap(({ outcome }) => outcome.leftOut);
   const broken = done.filter(({ outcome }) => outcome.failed > 0);
-  const missing = leftOut.filter(({ program }) => program !== optionalNeed);
+  const missing = leftOut.filter(({ program }) => !isOptionalNeed(program));
   const failed = done.reduce((sum, { outcome }) => sum + outcome.failed, 0) + (inCi ? missing.length : 0);
   const slowest = done.sort((a, b) => b.run.durationMs - a.run.durationMs).slice(0, 5);
   console.log(`\n${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s; slowest:`);

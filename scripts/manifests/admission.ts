@@ -31,6 +31,6 @@ export const webhookConfiguration: Manifest = {
     sideEffects: "None",
     timeoutSeconds: slot("webhook.timeoutSeconds", 10),
     objectSelector: { matchExpressions: [{ key: "bubustack.io/engram", operator: "Exists" }] },
-    rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }],
+    rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"], scope: "*" }],
   }],
 };

@@ -38,6 +38,11 @@ export function selectorOf(program: Program): Readonly<Record<string, string>> {
   };
 }
 
+/** Where the chart's values of a program are. */
+export function valuesOf(program: Program): string {
+  return program === "controller" ? "controllerManager" : program;
+}
+
 /** Of every object that is not of one program. */
 export const commonLabels: Readonly<Record<string, string>> = { "app.kubernetes.io/name": prefix };
 

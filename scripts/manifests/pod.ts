@@ -1,12 +1,7 @@
 /** What the pods of all programs have in common: restricted security, probes, certificates, environment. */
-import { clusterDomain, names, type Program, selectorOf } from "./names.ts";
-import { join, type Node, slot } from "./values.ts";
+import { clusterDomain, names, type Program, selectorOf, valuesOf } from "./names.ts";
+import { join, keyUnlessEmpty, type Node, slot, when } from "./values.ts";
 import { version } from "./version.ts";
-
-/** Where the chart's values of a program are. */
-export function valuesOf(program: Program): string {
-  return program === "controller" ? "controllerManager" : program;
-}
 
 const image = join(
   slot("controllerManager.manager.image.repository", "ghcr.io/bubustack/bobravoz-grpc"),
@@ -32,11 +27,15 @@ export const ownEnv: readonly Node[] = [
   { name: "BUBU_HUB_CLUSTER_DOMAIN", value: join("svc.", clusterDomain) },
 ];
 
-/** The connector image when the operator's configuration is to be overruled; blank leaves it to that (O-20). */
-export const connectorEnv: readonly Node[] = [
-  { name: "CONNECTOR_IMAGE", value: slot("controllerManager.manager.env.connectorImage", "") },
-  { name: "CONNECTOR_IMAGE_PULL_POLICY", value: slot("controllerManager.manager.env.connectorImagePullPolicy", "") },
-];
+const overrides = [
+  ["CONNECTOR_IMAGE", "controllerManager.manager.env.connectorImage"],
+  ["CONNECTOR_IMAGE_PULL_POLICY", "controllerManager.manager.env.connectorImagePullPolicy"],
+] as const;
+
+/** The connector image where the operator's configuration is to be overruled (control-plane O-20). */
+export const connectorEnv: readonly Node[] = overrides.flatMap(([name, path]) =>
+  when({ expression: `.Values.${path}`, holds: false }, { name, value: slot(path, "") })
+);
 
 export interface PodDescription {
   readonly program: Program;
@@ -77,8 +76,8 @@ export function podOf(pod: PodDescription): Node {
         fsGroup: 65532,
         seccompProfile: { type: "RuntimeDefault" },
       }),
-      nodeSelector: slot(`${values}.nodeSelector`, {}),
-      tolerations: slot(`${values}.tolerations`, []),
+      ...keyUnlessEmpty("nodeSelector", `${values}.nodeSelector`, {}),
+      ...keyUnlessEmpty("tolerations", `${values}.tolerations`, []),
       topologySpreadConstraints: slot(`${values}.topologySpreadConstraints`, [{
         maxSkew: 1,
         topologyKey: "kubernetes.io/hostname",
@@ -92,7 +91,10 @@ export function podOf(pod: PodDescription): Node {
         command: pod.command,
         args: pod.args,
         env: pod.env,
-        ports: Object.entries(pod.ports).map(([name, port]) => ({ name, containerPort: port, protocol: "TCP" })),
+        ...filled(
+          "ports",
+          Object.entries(pod.ports).map(([name, port]) => ({ name, containerPort: port, protocol: "TCP" })),
+        ),
         ...pod.hasProbes ? { livenessProbe: probe("/healthz", 15, 20), readinessProbe: probe("/readyz", 1, 5) } : {},
         resources: slot(`${container}.resources`, pod.resources as never),
         securityContext: slot(`${container}.containerSecurityContext`, {
@@ -100,19 +102,30 @@ export function podOf(pod: PodDescription): Node {
           allowPrivilegeEscalation: false,
           capabilities: { drop: ["ALL"] },
         }),
-        volumeMounts: pod.mounts.map((name) => ({ name, mountPath: mounts[name].path, readOnly: true })),
+        ...filled(
+          "volumeMounts",
+          pod.mounts.map((name) => ({ name, mountPath: mounts[name].path, readOnly: true })),
+        ),
       }],
       // by key: a pod waits until its certificate is there, instead of starting without it
-      volumes: pod.mounts.map((name) => ({
-        name,
-        secret: {
-          secretName: mounts[name].secret,
-          items: ["tls.crt", "tls.key", "ca.crt"].map((file) => ({ key: file, path: file })),
-        },
-      })),
+      ...filled(
+        "volumes",
+        pod.mounts.map((name) => ({
+          name,
+          secret: {
+            secretName: mounts[name].secret,
+            items: ["tls.crt", "tls.key", "ca.crt"].map((file) => ({ key: file, path: file })),
+          },
+        })),
+      ),
     },
   };
 }
 
 /** Of every pod with metrics. */
 export const metricsLabel = { "bobravoz.bubustack.io/metrics": "true" } as const;
+
+/** A key with its list; none where the list is empty, which the API server would drop. */
+function filled(key: string, list: readonly Node[]): Readonly<Record<string, Node>> {
+  return list.length === 0 ? {} : { [key]: list };
+}

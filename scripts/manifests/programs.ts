@@ -1,7 +1,7 @@
 /** The programs as workloads: controller, webhook, hub, and the keeper of certificates. */
 import { isScaledToZero } from "./config.ts";
-import { metadata, names, ports, type Program, selectorOf } from "./names.ts";
-import { connectorEnv, mounts, ownEnv, type PodDescription, podOf, valuesOf } from "./pod.ts";
+import { metadata, names, ports, type Program, selectorOf, valuesOf } from "./names.ts";
+import { connectorEnv, mounts, ownEnv, type PodDescription, podOf } from "./pod.ts";
 import { type Condition, keysWhen, type Manifest, slot } from "./values.ts";
 
 const program = (name: string) => ["node", "/app/bobravoz.mjs", name];

@@ -1,7 +1,7 @@
 /** ServiceAccounts, roles and bindings, from the table of permissions; one account per program. */
-import { clusterMetadata, metadata, names, namespace, type Program, selectorOf } from "./names.ts";
+import { clusterMetadata, metadata, names, namespace, type Program, selectorOf, valuesOf } from "./names.ts";
 import { type Grant, permissionsOf } from "./permissions.ts";
-import { type Manifest, type Node, slot } from "./values.ts";
+import { keyUnlessEmpty, type Manifest, type Node } from "./values.ts";
 
 const rbac = "rbac.authorization.k8s.io";
 
@@ -16,7 +16,7 @@ export function accessOf(program: Program): readonly Manifest[] {
       kind: "ServiceAccount",
       metadata: {
         ...metadata(name, program),
-        annotations: slot(`${program === "controller" ? "controllerManager" : program}.serviceAccount.annotations`, {}),
+        ...keyUnlessEmpty("annotations", `${valuesOf(program)}.serviceAccount.annotations`, {}),
       },
     },
     {

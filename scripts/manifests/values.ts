@@ -80,6 +80,11 @@ export function keysWhen(condition: Condition, keys: Readonly<Record<string, Nod
   };
 }
 
+/** A key that stands there only where the value at `path` is not empty, which it is by default. */
+export function keyUnlessEmpty(key: string, path: string, empty: JsonValue): Readonly<Record<string, Node>> {
+  return keysWhen({ expression: `.Values.${path}`, holds: false }, { [key]: slot(path, empty) });
+}
+
 export function isSlot(node: Node): node is Slot {
   return typeof node === "object" && node !== null && !Array.isArray(node) && "slot" in node && "expression" in node;
 }

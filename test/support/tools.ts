@@ -91,15 +91,26 @@ export function missingTools(): ToolName[] {
 }
 
 /** What this machine lacks to have the program at all: its tests are optional then, also with CI=true. */
-export function needOf(name: ToolName): typeof optionalNeed | null {
-  return "packages" in tools[name] && !hasPython() ? optionalNeed : null;
+export function needOf(name: ToolName): OptionalNeed | null {
+  return "packages" in tools[name] && !hasProgram("python3") ? "python3" : null;
 }
 
-/** The one program that is not built and need not be there. */
-export const optionalNeed = "python3";
+/** Programs that are not built and need not be there, with what asks each for its version. */
+const optionalNeeds = { python3: ["--version"], kubectl: ["version", "--client"] } as const;
 
-function hasPython(): boolean {
-  return spawnSync(optionalNeed, ["--version"], { timeout: 10_000 }).status === 0;
+export type OptionalNeed = keyof typeof optionalNeeds;
+
+export function isOptionalNeed(program: string): program is OptionalNeed {
+  return Object.hasOwn(optionalNeeds, program);
+}
+
+function hasProgram(name: OptionalNeed): boolean {
+  return spawnSync(name, optionalNeeds[name], { timeout: 10_000 }).status === 0;
+}
+
+/** Which of these programs this machine lacks; null: none. */
+export function lacking(...names: readonly OptionalNeed[]): OptionalNeed | null {
+  return names.find((name) => !hasProgram(name)) ?? null;
 }
 
 /** Adds a test that needs `tool`; where the cache lacks it, the test is left out and counted as such. */
@@ -118,7 +129,7 @@ export function testWithTool(
 }
 
 /** Counts a test as left out for want of `tool`. */
-export function leaveOut(suite: Test, tool: ToolName, name: string): void {
-  console.error(`bobravoz-test: left out: ${needOf(tool) ?? tool}: ${name}`);
+export function leaveOut(suite: Test, tool: ToolName | OptionalNeed, name: string): void {
+  console.error(`bobravoz-test: left out: ${isOptionalNeed(tool) ? tool : needOf(tool) ?? tool}: ${name}`);
   suite.skip(name);
 }
