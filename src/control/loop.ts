@@ -21,6 +21,8 @@ export interface ControlOptions {
   readonly decide: DecideOptions;
   /** `create`: nobody else makes bindings; `wait`: a workflow operator may, within the grace (DECISIONS K-01). */
   readonly bindings: "create" | "wait";
+  /** Whether this replica writes: while it answers false, nothing is written and no event recorded. Default: it does. */
+  readonly isLeader?: () => boolean;
   /** How long missing bindings are left to the workflow operator. Default 10 s. */
   readonly graceMs?: number;
   /** Settles when writes of another run may begin, so that what decisions are told to goes first. Default: at once. */
@@ -97,6 +99,11 @@ export class Control implements Decisions {
   /** Has a run decided again soon, for facts that no object tells: a drained edge, a port, a generation. */
   touch(namespace: string, storyRun: string): void {
     this.#mark({ namespace, storyRun });
+  }
+
+  /** Leadership is gained: what another replica may have left unwritten is looked at for every run. */
+  lead(): void {
+    for (const text of this.#runs.keys()) this.#queue.add(text);
   }
 
   #see(event: ClusterEvent): void {
@@ -183,10 +190,11 @@ export class Control implements Decisions {
     if (entry === undefined) return;
     const { namespace, storyRun } = entry.key;
     if (entry.decision === null) {
-      await this.#do(reconcileGone(this.#world, namespace, storyRun), signal);
+      if (this.#leads()) await this.#do(reconcileGone(this.#world, namespace, storyRun), signal);
       if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
       return;
     }
+    if (!this.#leads()) return;
     const run = this.#world.get("StoryRun", namespace, storyRun) ?? entry.decision.run;
     const { writes, events } = reconcile(this.#world, { ...entry.decision, run }, {
       now: timeText(this.#options.clock.nowMs()),
@@ -194,6 +202,10 @@ export class Control implements Decisions {
     });
     this.#record(entry, events);
     await this.#do(writes, signal);
+  }
+
+  #leads(): boolean {
+    return this.#options.isLeader?.() ?? true;
   }
 
   #isAlone(entry: RunEntry, { run, topology }: RunDecision): boolean {
@@ -209,6 +221,8 @@ export class Control implements Decisions {
   async #do(writes: readonly Write[], signal: AbortSignal): Promise<void> {
     const { cluster } = this.#options;
     for (const write of writes) {
+      // Whoever leads now does the rest.
+      if (!this.#leads()) return;
       switch (write.type) {
         case "create":
         case "replace":
