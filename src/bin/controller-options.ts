@@ -1,4 +1,5 @@
 /** Flags of `bobravoz controller` (control-plane 8.3, O-42), read once with the variables beside them. */
+import { networkInterfaces } from "node:os";
 import type { LogLevel } from "../adapters/log.ts";
 import { positiveDurationMs } from "../contract/duration.ts";
 import { parseAddress } from "./listen.ts";
@@ -13,6 +14,8 @@ export interface ControllerOptions {
   readonly probes: Address | null;
   readonly metrics: MetricsOptions | null;
   readonly kube: { readonly kubeconfig?: string; readonly context?: string };
+  /** Runs of this namespace alone; empty: of all. */
+  readonly watched: string;
   /** Namespace and name of the operator's ConfigMap. */
   readonly config: { readonly namespace: string; readonly name: string };
   /** Null: this replica leads without asking. */
@@ -54,7 +57,14 @@ const texts = [
   ...["listen", "health-probe-bind-address", "metrics-bind-address", "metrics-cert-path", "metrics-cert-name"],
   ...["metrics-cert-key", "kubeconfig", "context", "config-namespace", "config-name", "hub-port", "connector-image"],
   ...["connector-image-pull-policy", "leader-elect-lease-duration", "leader-elect-renew-deadline"],
-  ...["leader-elect-retry-period", "zap-log-level", "zap-encoder", "zap-stacktrace-level", "zap-time-encoding"],
+  ...[
+    "leader-elect-retry-period",
+    "watch-namespace",
+    "zap-log-level",
+    "zap-encoder",
+    "zap-stacktrace-level",
+    "zap-time-encoding",
+  ],
 ] as const;
 
 /** Reads them. Throws `Usage` naming the flag. */
@@ -69,10 +79,11 @@ export function readControllerOptions(argv: readonly string[], env: Env): Contro
   const hubPort = text("hub-port");
   if (hubPort !== undefined) count("controller", "hub-port", hubPort, 9000);
   return {
-    listen: parseAddress("--listen", text("listen") ?? "127.0.0.1:9100"),
+    listen: bindAddress("--listen", text("listen") ?? defaultListen(env)) ?? usageOf("--listen cannot be off"),
     probes: bindAddress("--health-probe-bind-address", text("health-probe-bind-address") ?? ":8081"),
     metrics: readMetrics(text, values),
     kube: { kubeconfig: text("kubeconfig"), context: text("context") } as ControllerOptions["kube"],
+    watched: text("watch-namespace") ?? "",
     config: { namespace, name: text("config-name") ?? "bobravoz-grpc-operator-config" },
     election: isOn(values, "leader-elect", false)
       ? readElection(text, env["POD_NAMESPACE"]?.trim() || namespace)
@@ -84,6 +95,15 @@ export function readControllerOptions(argv: readonly string[], env: Env): Contro
       : choice("controller", "zap-log-level", text("zap-log-level"), ["info", "debug", "warn", "error"]),
     ignored: withoutEffect.filter((name) => values[name] !== undefined).map((name) => `--${name}`),
   };
+}
+
+/** In a pod every address, since its Service leads there; on a laptop loopback, without certificates. */
+function defaultListen(env: Env): string {
+  return env["KUBERNETES_SERVICE_HOST"]?.trim() ? ":9100" : "127.0.0.1:9100";
+}
+
+function usageOf(message: string): never {
+  throw usage("controller", message);
 }
 
 /** `--leader-elect=false`, as Go's flags have it. */
@@ -101,7 +121,13 @@ function isOn(values: OptionValues, name: typeof switches[number], otherwise: bo
 function bindAddress(flag: string, text: string): Address | null {
   if (text.trim() === "0" || text.trim() === "") return null;
   const { host, port } = parseAddress(flag, text);
-  return { host: text.trim().startsWith(":") ? "::" : host, port };
+  return { host: text.trim().startsWith(":") ? everyAddress() : host, port };
+}
+
+/** `::` takes IPv4 as well; a machine without IPv6 refuses it. */
+function everyAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.some(({ family }) => family === "IPv6") ? "::" : "0.0.0.0";
 }
 
 function readMetrics(text: (name: typeof texts[number]) => string | undefined, values: OptionValues) {
