@@ -5,16 +5,16 @@
 import { fromBinary, fromJson, toBinary } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { DataPacketSchema } from "../../gen/transport/v1/hub_pb.ts";
-import { packetKeys } from "../contract/names.ts";
-import { type PacketEnvelope, writeEnvelopeFrame } from "../contract/packet-envelope.ts";
+import { envelopeMimeType, packetKeys } from "../contract/names.ts";
+import { type PacketEnvelope, writeOwnEnvelope, writePacketEnvelope } from "../contract/packet-envelope.ts";
 import type { JsonObject } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
-import { field, join } from "../delivery/encode.ts";
+import { field, join, varint } from "../delivery/encode.ts";
 import type { Slab } from "../delivery/slab.ts";
-import { BinaryFrameSchema } from "../../gen/transport/v1/transport_pb.ts";
 import { type EnvelopeHead, readEnvelopeHead } from "./envelope-head.ts";
-import { Fields, packetFields, toEngramForm } from "./fields.ts";
+import { type Fields, packetFields, toEngramForm } from "./fields.ts";
 import { isMediaUsable } from "./media.ts";
+import { readMetadata } from "./metadata.ts";
 import type { PacketFacts } from "./packet-facts.ts";
 import { readStruct } from "./struct-json.ts";
 
@@ -22,6 +22,9 @@ import { readStruct } from "./struct-json.ts";
 export type EngramPacket = readonly Uint8Array[] | null;
 
 const utf8 = new TextEncoder();
+const noBytes = new Uint8Array(0);
+/** Field 2 of a binary frame. */
+const mime = field(2, utf8.encode(envelopeMimeType));
 
 /** The DataPacket at `bytes[start, end)`, which was scanned, with its walk and its facts. */
 export function toEngram(
@@ -36,10 +39,12 @@ export function toEngram(
   if (facts.isHeartbeat || isEmptyKind(kind)) return keepAlive(bytes, fields);
   if (kind !== "" && !isKind(kind)) return null;
   if (facts.frame === 0) {
-    return facts.hasStructs ? structured(bytes, start, end, fields) : toEngramForm(bytes, start, end, fields, slab);
+    return facts.hasStructs
+      ? structured(bytes, start, end, fields, slab)
+      : toEngramForm(bytes, start, end, fields, slab);
   }
   if (facts.isEnvelopeFrame) return enveloped(bytes, start, end, fields, facts, slab);
-  if (kind === "error") return structured(bytes, start, end, fields);
+  if (kind === "error") return structured(bytes, start, end, fields, slab);
   if (facts.frame !== packetFields.binary) {
     const index = fields.last(facts.frame);
     if (!isMediaUsable(bytes, fields.bodies[index]!, fields.ends[index]!, facts.frame)) return null;
@@ -71,7 +76,7 @@ function enveloped(
   if (kind !== "" && !isKind(kind)) return null;
   if (kind !== "error" && !facts.hasStructs) return toEngramForm(bytes, start, end, fields, slab);
   if (kind !== "error" && isComplete(bytes, fields, head)) return toEngramForm(...withoutStructs(bytes, fields), slab);
-  return rebuilt(bytes, start, end, kind, head.whole());
+  return rebuilt(bytes, start, end, fields, kind, head.whole(), slab);
 }
 
 function isComplete(bytes: Uint8Array, fields: Fields, head: EnvelopeHead): boolean {
@@ -100,8 +105,8 @@ function withoutStructs(bytes: Uint8Array, fields: Fields): [Uint8Array, number,
 }
 
 /** A packet of payload, inputs or transports alone, or one whose kind takes no frame. */
-function structured(bytes: Uint8Array, start: number, end: number, fields: Fields): EngramPacket {
-  const metadata = metadataOf(bytes, start, end);
+function structured(bytes: Uint8Array, start: number, end: number, fields: Fields, slab: Slab): EngramPacket {
+  const metadata = readMetadata(bytes, fields);
   const asked = metadata[packetKeys.envelopeKind] || metadata[packetKeys.kind] || "";
   if (isEmptyKind(asked)) return keepAlive(bytes, fields);
   const timestamp = metadata[packetKeys.timestampMs] ?? "";
@@ -111,11 +116,7 @@ function structured(bytes: Uint8Array, start: number, end: number, fields: Field
     timestampMs: /^[0-9]{1,18}$/.test(timestamp) ? BigInt(timestamp) : 0n,
     metadata,
   };
-  return rebuilt(bytes, start, end, asked, envelope);
-}
-
-function metadataOf(bytes: Uint8Array, start: number, end: number): Readonly<Record<string, string>> {
-  return fromBinary(DataPacketSchema, bytes.subarray(start, end)).metadata;
+  return rebuilt(bytes, start, end, fields, asked, envelope, slab);
 }
 
 /** The packet with an envelope frame made of `envelope` and, where it has them, its Structs. */
@@ -123,12 +124,11 @@ function rebuilt(
   bytes: Uint8Array,
   start: number,
   end: number,
+  fields: Fields,
   kind: string,
   envelope: Partial<PacketEnvelope>,
+  slab: Slab,
 ): EngramPacket {
-  const packet = fromBinary(DataPacketSchema, bytes.subarray(start, end));
-  const { transports } = packet;
-  const fields = walked(bytes, start, end);
   const struct = (number: number): JsonObject | undefined => {
     const index = fields.last(number);
     return index < 0 ? undefined : readStruct(bytes, fields.bodies[index]!, fields.ends[index]!);
@@ -141,35 +141,75 @@ function rebuilt(
     // the SDK takes an error's payload for a frame where the JSON has it
     payload: isError ? undefined : payload,
     inputs,
-    transports: envelope.transports?.length ? envelope.transports : transports.map((each) => ({
-      name: each.name,
-      kind: each.kind,
-      mode: each.mode,
-      ...(each.typedConfig === undefined ? {} : {
-        typedConfig: { transportRef: each.typedConfig.transportRef, modeReason: each.typedConfig.modeReason },
-      }),
-    })),
+    transports: envelope.transports?.length ? envelope.transports : transportsOf(bytes, start, end, fields),
   };
-  const parts: Uint8Array[] = [];
-  let frame: Uint8Array;
+  const isOurs = envelope.payload === undefined && envelope.inputs === undefined;
+  let json: string;
   try {
-    frame = toBinary(BinaryFrameSchema, writeEnvelopeFrame(whole));
+    json = isOurs ? writeOwnEnvelope(whole) : writePacketEnvelope(whole);
   } catch {
     // members that are no JSON: an SDK would not take them either
     return null;
   }
-  parts.push(field(3, frame));
+  const body = isError ? errorPayload(payload) : noBytes;
+  if (body === null) return null;
+  const frame = envelopeFrame(utf8.encode(json), whole.timestampMs ?? 0n);
+  let length = frame.length;
+  for (let i = 0; i < fields.length; i++) if (isKept(fields, i)) length += fields.ends[i]! - fields.starts[i]!;
+  const packet = slab.take(length);
+  packet.set(frame);
+  let at = frame.length;
   for (let i = 0; i < fields.length; i++) {
-    if (fields.numbers[i] !== packetFields.metadata && fields.numbers[i] !== packetFields.envelope) continue;
-    const number = fields.numbers[i] === packetFields.metadata ? 4 : 8;
-    parts.push(field(number, bytes.subarray(fields.bodies[i]!, fields.ends[i]!)));
+    if (!isKept(fields, i)) continue;
+    const tagAt = at;
+    packet.set(bytes.subarray(fields.starts[i]!, fields.ends[i]!), at);
+    at += fields.ends[i]! - fields.starts[i]!;
+    packet[tagAt] = (fields.numbers[i] === packetFields.metadata ? 4 : 8) << 3 | 2;
   }
-  if (isError) {
-    const body = errorPayload(payload);
-    if (body === null) return null;
-    parts.push(field(5, body));
-  }
-  return [join(parts)];
+  return isError ? [join([packet, field(5, body)])] : [packet];
+}
+
+/** Whether a field goes along as it is, but for its number. */
+function isKept(fields: Fields, index: number): boolean {
+  return fields.numbers[index] === packetFields.metadata || fields.numbers[index] === packetFields.envelope;
+}
+
+/** Field 3 of a DataResponse: a binary frame with the envelope's JSON, its MIME type and, where there is one, its time. */
+function envelopeFrame(json: Uint8Array, timestampMs: bigint): Uint8Array {
+  const head = varint(json.length);
+  const time = timestampMs > 0n ? [0x18, ...varint64(timestampMs)] : [];
+  const length = 1 + head.length + json.length + mime.length + time.length;
+  const prefix = varint(length);
+  const frame = new Uint8Array(1 + prefix.length + length);
+  frame[0] = 0x1a;
+  frame.set(prefix, 1);
+  let at = 1 + prefix.length;
+  frame[at++] = 0x0a;
+  frame.set(head, at);
+  frame.set(json, at += head.length);
+  frame.set(mime, at += json.length);
+  frame.set(time, at + mime.length);
+  return frame;
+}
+
+function varint64(value: bigint): readonly number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return [...bytes, Number(rest)];
+}
+
+/** The descriptors of the packet; rare, so that the packet is decoded for them. */
+function transportsOf(bytes: Uint8Array, start: number, end: number, fields: Fields): PacketEnvelope["transports"] {
+  if (fields.last(packetFields.transports) < 0) return [];
+  return fromBinary(DataPacketSchema, bytes.subarray(start, end)).transports.map((each) => ({
+    name: each.name,
+    kind: each.kind,
+    mode: each.mode,
+    ...(each.typedConfig === undefined ? {} : {
+      typedConfig: { transportRef: each.typedConfig.transportRef, modeReason: each.typedConfig.modeReason },
+    }),
+  }));
 }
 
 /** Raw JSON of a member: the Struct's unless it says the same as what the envelope has, whose text is exact. */
@@ -200,10 +240,4 @@ function isEmptyKind(kind: string): boolean {
 
 function isKind(kind: string): boolean {
   return /^[A-Za-z0-9._-]+$/.test(kind);
-}
-
-function walked(bytes: Uint8Array, start: number, end: number): Fields {
-  const fields = new Fields();
-  fields.walk(bytes, start, end);
-  return fields;
 }

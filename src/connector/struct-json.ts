@@ -36,8 +36,10 @@ function struct(bytes: Uint8Array, end: number, depth: number): Members {
       else if (inner === 0x12) value = valueOf(bytes, innerEnd, depth);
       at = innerEnd;
     }
-    // `__proto__` is a name like any other
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+    // a name like any other, and the only one that an assignment takes for something else
+    if (key === "__proto__") {
+      Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+    } else object[key] = value;
   }
   return object;
 }

@@ -61,6 +61,14 @@ function isArray(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 
+/** Characters that Go writes as escapes also where a text is JSON already. */
+const unsafe = /[<>&\u2028\u2029]/g;
+
+/** What `JSON.stringify` wrote, with `<`, `>`, `&`, U+2028 and U+2029 escaped: `compactJson` of a text that is compact. */
+export function escapeJson(text: string): string {
+  return text.replace(unsafe, escape);
+}
+
 /**
  * Valid JSON text without white space between tokens and with `<`, `>`, `&`, U+2028 and U+2029 escaped; numbers,
  * key order and repeated names stay as they are. This is what Go does to raw JSON inside of a larger document.

@@ -4,7 +4,7 @@ import { type BinaryFrame, BinaryFrameSchema } from "../../gen/transport/v1/tran
 import { TransportError } from "./errors.ts";
 import { goQuote } from "./go-text.ts";
 import { type JsonMember, type JsonNode, parseJson, utf8Bytes, utf8Text } from "./json-text.ts";
-import { compactJson, quoteJson, writeJson } from "./json-write.ts";
+import { compactJson, escapeJson, quoteJson, writeJson } from "./json-write.ts";
 import { envelopeMimeType } from "./names.ts";
 import type { JsonValue } from "./resources.ts";
 import { foldKey } from "./settings-schema.ts";
@@ -46,10 +46,22 @@ function refuse(message: string): never {
  * Throws `InvalidPacket` for a negative time and for raw members that are not JSON.
  */
 export function writePacketEnvelope(envelope: Partial<PacketEnvelope>): string {
+  if ((envelope.timestampMs ?? 0n) < 0n) refuse("envelope timestamp_ms must not be negative");
+  return written(envelope, rawMember("payload", envelope.payload), rawMember("inputs", envelope.inputs));
+}
+
+/** The same for an envelope whose raw members are what `JSON.stringify` wrote: nothing is looked at again. */
+export function writeOwnEnvelope(envelope: Partial<PacketEnvelope>): string {
+  const { payload, inputs } = envelope;
+  return written(
+    envelope,
+    payload === undefined ? "" : `"payload":${escapeJson(payload)}`,
+    inputs === undefined ? "" : `"inputs":${escapeJson(inputs)}`,
+  );
+}
+
+function written(envelope: Partial<PacketEnvelope>, payload: string, inputs: string): string {
   const { kind = "", timestampMs = 0n, metadata = {}, transports = [] } = envelope;
-  if (timestampMs < 0n) refuse("envelope timestamp_ms must not be negative");
-  const payload = rawMember("payload", envelope.payload);
-  const inputs = rawMember("inputs", envelope.inputs);
   const hasContent = payload !== "" || inputs !== "" || transports.length > 0;
   return object(
     text("version", envelope.version || latestVersion),
