@@ -55,6 +55,7 @@ export const annotations = {
   localCommand: "bobravoz.bubustack.io/local-command",
   localConnector: "bobravoz.bubustack.io/local-connector",
   binding: "transport.bubustack.io/binding",
+  connectorInjected: "transport.bobravoz.bubustack.io/connector-injected",
   routingMode: "transport.bubustack.io/routing-mode",
   downstreamSteps: "transport.bubustack.io/downstream-steps",
   connectorGeneration: "bubustack.io/connector-generation",
@@ -70,6 +71,7 @@ export const labels = {
   step: "bubustack.io/step",
   engram: "bubustack.io/engram",
   story: "bubustack.io/story",
+  connector: "transport.bobravoz.bubustack.io/connector",
   managedBy: "app.kubernetes.io/managed-by",
 } as const;
 
