@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hubWorkloadName, isRealtime, isTerminalPhase, localConnectorEndpoint, transportMode } from "./gates.ts";
-import { hubAddress } from "./hub-address.ts";
+import { hostPart, hubAddress, hubPodAddress } from "./hub-address.ts";
 
 const test = suite("hub-address");
 
@@ -20,6 +20,24 @@ test("C-102 all five rows of the address table hold", () => {
   assert.is(hubAddress(parts, "demo"), "hub.demo.svc.corp.example:9443");
   assert.is(hubAddress({ BUBU_HUB_PORT: "abc" }, "demo"), `${service}.demo.svc.cluster.local:9000`);
   assert.is(hubAddress({ BUBU_HUB_ENDPOINT: "hub.local:7000" }, "demo"), "hub.local:7000");
+});
+
+test("C-102 under our StatefulSet the address is the pod's, composed from the same variables", () => {
+  const pod = "bobravoz-grpc-hub-2";
+  const headless = "bobravoz-grpc-hub-pods";
+  assert.is(hubPodAddress({}, "bobrapet-system", pod), `${pod}.${headless}.bobrapet-system.svc.cluster.local:9000`);
+  const parts = {
+    BUBU_HUB_ENDPOINT: "hub.local:7000",
+    BUBU_HUB_SERVICE_NAME: "hub",
+    BUBU_HUB_SERVICE_NAMESPACE: "voice",
+    BUBU_HUB_CLUSTER_DOMAIN: "svc.corp.example",
+    BUBU_HUB_PORT: "9443",
+  };
+  assert.is(hubPodAddress(parts, "other", "hub-0"), "hub-0.hub-pods.voice.svc.corp.example:9443");
+});
+
+test("a host is told apart from its port, in brackets or not", () => {
+  assert.equal(["a.b:9000", "[::1]:9000", "a.b", ":9000"].map(hostPart), ["a.b", "::1", "a.b", ""]);
 });
 
 test("R-06 R-08 only the exact word makes a Story realtime, and any but batch makes its transports hot", () => {

@@ -1,5 +1,6 @@
 /** The address of the hub that connectors are told (control-plane O-40, C-102). */
 import { parseGoInteger, trimSpace } from "./go-text.ts";
+import { splitHostPort } from "./host-port.ts";
 import { defaultHubPort } from "./names.ts";
 
 /**
@@ -17,4 +18,24 @@ export function hubAddress(env: Readonly<Record<string, string | undefined>>, na
     given("CLUSTER_DOMAIN") || "svc.cluster.local",
   ];
   return `${host.filter((part) => part !== "").join(".")}:${port > 0n ? port : defaultHubPort}`;
+}
+
+/**
+ * Address of a hub pod of the StatefulSet: `<pod>.<service>-pods.<namespace>.<domain>:<port>`, from the same variables as
+ * the Service's (O-40) with the namespace of the hubs as `namespace`. It survives a restart of the pod.
+ */
+export function hubPodAddress(
+  env: Readonly<Record<string, string | undefined>>,
+  namespace: string,
+  pod: string,
+): string {
+  const service = hubAddress({ ...env, BUBU_HUB_ENDPOINT: undefined }, namespace);
+  const dot = service.indexOf(".");
+  return `${pod}.${service.slice(0, dot)}-pods${service.slice(dot)}`;
+}
+
+/** The host of `host:port`, without brackets; of a text without a port the text. */
+export function hostPart(address: string): string {
+  const parts = splitHostPort(address);
+  return "fault" in parts ? address : parts.host;
 }

@@ -19,6 +19,7 @@ import type { RunPlan } from "../routing/plan.ts";
 import { type BindingDescription, describeBindings } from "../topology/binding.ts";
 import { decide, type Topology, type TopologyInput } from "../topology/decide.ts";
 import { conditionOf, isTrue } from "./conditions.ts";
+import type { HubPlace } from "./placement.ts";
 import type { World } from "./world.ts";
 
 /** Live facts and addresses that no object tells. */
@@ -27,6 +28,8 @@ export interface DecideOptions {
   hubEndpoint(namespace: string, storyRun: string): string;
   /** TLS server name of the hub; default empty: cleartext. */
   readonly hubServerName?: string;
+  /** Where several hubs or none may be there: the hub of the run, in the place of the two above. */
+  hub?(world: World, namespace: string, storyRun: string): HubPlace;
   /** Where a step's connector listens for its engram, by step name. Default: control-plane N-16. */
   connectorEndpoint?(namespace: string, storyRun: string, step: string): string;
   /** Generation of the connector that a step's binding is meant for, by step name. Default 1. */
@@ -111,13 +114,19 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
     drained: (from, to) => options.drained?.(namespace, storyRun, from, to) ?? true,
   };
   const topology = decide(input);
+  const hub = options.hub?.(world, namespace, storyRun) ?? {
+    endpoint: options.hubEndpoint(namespace, storyRun),
+    serverName: options.hubServerName ?? "",
+    state: "Ready",
+  };
   try {
     const plan = compilePlan(input, topology);
     if (plan.refusal !== null) return failed(run, inputs, topology, plan.refusal);
     const bindings = describeBindings(input, topology, {
       runUid: run.metadata.uid,
-      hubEndpoint: options.hubEndpoint(namespace, storyRun),
-      hubServerName: options.hubServerName ?? "",
+      hubEndpoint: hub.endpoint,
+      hubServerName: hub.serverName,
+      hubReady: hub.state === "Ready",
       connectorEndpoint: (step) => options.connectorEndpoint?.(namespace, storyRun, step),
       generation: (step) => options.generation?.(namespace, storyRun, step) ?? 1,
     });

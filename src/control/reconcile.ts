@@ -11,6 +11,7 @@ import type { ObjectEvent } from "./cluster.ts";
 import { collisionOf, isOwn, ownerOf } from "./coexistence.ts";
 import { conditionOf, type Finding, transition } from "./conditions.ts";
 import type { RunDecision } from "./decisions.ts";
+import { hubStarting } from "./placement-record.ts";
 import type { World } from "./world.ts";
 
 /** One write; those of a run are done in order. */
@@ -103,11 +104,13 @@ function bindingStatus(
   now: string,
 ): readonly Write[] {
   const { upstreamHost, downstreamHost } = description.decision;
+  const isWaiting = description.state === hubStarting;
+  const { reason, message } = description.decision;
   const finding: Finding = {
     type: "EndpointResolved",
-    status: "True",
-    reason: description.decision.reason,
-    message: description.decision.message,
+    status: isWaiting ? "False" : "True",
+    reason: isWaiting ? hubStarting : reason,
+    message: isWaiting ? `Waiting for a hub; ${message}` : message,
     observedGeneration: known?.metadata.generation ?? 1,
   };
   const hosts = known === undefined || isOwn(known) ? { upstreamHost, downstreamHost } : {};
@@ -145,7 +148,10 @@ function runStatus(decision: RunDecision, missing: readonly string[], { alone, n
     if (holds(run.status as JsonObject | undefined, { conditions }, [])) return;
     writes.push({ type: "status", kind: "StoryRun", namespace, name: storyRun, manager, status: { conditions } });
   };
-  if (conditionOf(known, "Ready") === undefined) {
+  const ready = conditionOf(known, "Ready");
+  // one that only we write, and that was not the last word
+  const wasWaiting = ready?.reason === hubStarting && finding.reason !== hubStarting;
+  if (ready === undefined || wasWaiting) {
     // The API server refuses conditions without Ready, and a manager that ever applied it would own it for good
     // (control-plane R-12, R-12b): so a manager of its own applies it, once, when there is something to say.
     if (!alone || finding.reason === "Reconciling") return { writes, events };
@@ -161,6 +167,9 @@ function verdict(decision: RunDecision, missing: readonly string[]): Pick<Findin
   if (missing.length > 0) {
     const message = `Waiting for the transport bindings of ${missing.join(", ")}`;
     return { status: "False", reason: "Reconciling", message };
+  }
+  if (decision.bindings.some(({ state }) => state === hubStarting)) {
+    return { status: "False", reason: hubStarting, message: "Waiting for a hub: none is ready, one is being started" };
   }
   if (lastFault === null) return { status: "True", reason: "TransportReady", message: "Transport is ready" };
   const message = `Transport is ready as decided before; an edit is refused: ${lastFault.message}`;
