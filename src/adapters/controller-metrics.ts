@@ -7,16 +7,9 @@ import { isTransportError } from "../contract/errors.ts";
 import type { Clock } from "../contract/runtime.ts";
 import type { Cluster, ClusterEvent } from "../control/cluster.ts";
 import type { Decisions } from "../control/decisions.ts";
+import { defaultConcurrency, type QueueEvents } from "../control/queue.ts";
 import type { World } from "../control/world.ts";
 import type { Metrics } from "./metrics.ts";
-
-/** What a work queue tells of its work. */
-export interface QueueEvents {
-  added(): void;
-  /** After waiting this long. */
-  started(waitedMs: number): void;
-  finished(outcome: "success" | "error", tookMs: number): void;
-}
 
 /** Who asks the API server. */
 interface Requester {
@@ -162,8 +155,8 @@ export class ControllerMetrics implements Metrics {
     });
   }
 
-  /** Metrics of a work queue, under controller-runtime's names; `depth` and `active` are read at each scrape. */
-  queue(depth: () => number, active: () => number, workers: number): QueueEvents {
+  /** Metrics of a work queue, under controller-runtime's names; `now` is read at each scrape. */
+  queue(now: () => { readonly waiting: number; readonly working: number } | undefined): QueueEvents {
     const registers = [this.#registry];
     const name = "name";
     const labels = { name: controller };
@@ -177,13 +170,13 @@ export class ControllerMetrics implements Metrics {
           this.set({ [label]: controller }, read());
         },
       });
-    gauge("workqueue_depth", "Keys that wait", name, depth);
-    gauge("controller_runtime_active_workers", "Keys that are worked on", "controller", active);
+    gauge("workqueue_depth", "Keys that wait", name, () => now()?.waiting ?? 0);
+    gauge("controller_runtime_active_workers", "Keys that are worked on", "controller", () => now()?.working ?? 0);
     gauge(
       "controller_runtime_max_concurrent_reconciles",
       "Keys that are worked on at most",
       "controller",
-      () => workers,
+      () => defaultConcurrency,
     );
     const counter = (metric: string, help: string, labelNames: readonly string[]) =>
       new client.Counter({ name: metric, help, labelNames, registers });

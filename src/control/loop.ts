@@ -10,7 +10,7 @@ import { isOperatorAtWork } from "./coexistence.ts";
 import { timeText } from "./conditions.ts";
 import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
-import { KeyQueue } from "./queue.ts";
+import { KeyQueue, type QueueEvents } from "./queue.ts";
 import { reconcile, reconcileGone, type Write } from "./reconcile.ts";
 import { MemoryWorld, type World } from "./world.ts";
 
@@ -27,6 +27,8 @@ export interface ControlOptions {
   readonly graceMs?: number;
   /** Settles when writes of another run may begin, so that what decisions are told to goes first. Default: at once. */
   readonly breathe?: () => Promise<void>;
+  /** Told of the work on runs, for metrics. */
+  readonly queueEvents?: QueueEvents;
 }
 
 interface RunEntry {
@@ -60,12 +62,18 @@ export class Control implements Decisions {
     this.#queue = new KeyQueue({
       clock: options.clock,
       breathe: options.breathe,
+      events: options.queueEvents,
       work: (key, signal) => this.#write(key, signal),
       onFailure: (key, error, retryMs) => {
         const { namespace, storyRun } = this.#runs.get(key)?.key ?? {};
         options.log.warn("writes of a run failed", { namespace, storyRun, retryMs, error: String(error) });
       },
     });
+  }
+
+  /** Runs whose writes wait, and those that are written. */
+  get queue(): { readonly waiting: number; readonly working: number } {
+    return this.#queue;
   }
 
   /** What was seen last. */
