@@ -73,6 +73,7 @@ const steps: readonly Step[] = [
   command("proto-lint", "buf", "lint"),
   command("proto-breaking", "buf", "breaking", "--against", "proto/released.binpb"),
   { name: "generated", run: generatedIsFresh },
+  command("manifests", process.execPath, "scripts/manifests.ts", "--check"),
   command("layers", process.execPath, "test/run.ts", "--no-build", "test/layers.test.ts"),
   command("suites", process.execPath, "test/run.ts", "--no-build", "test/suites.test.ts", "test/breaking.test.ts"),
 ];

@@ -19,9 +19,9 @@ const decisions: Readonly<Record<string, Node>> = {
   "metrics.serviceMonitor.enabled": false,
 };
 
-export function renderChart(): readonly File[] {
+export function renderChart(name = chartName): readonly File[] {
   return [
-    ["Chart.yaml", chartYaml],
+    ["Chart.yaml", chartYaml(name)],
     [".helmignore", ".git\n*.tgz\n"],
     ["values.yaml", valuesYaml()],
     ["templates/_helpers.tpl", helpers],
@@ -75,15 +75,18 @@ function put(tree: Record<string, unknown>, path: readonly string[], value: Node
   else put((tree[first] ??= {}) as Record<string, unknown>, rest, value);
 }
 
-const chartYaml = toYaml({
-  apiVersion: "v2",
-  name: chartName,
-  description: "Transport hub, topology and connectors for realtime Stories of the bobrapet workflow operator",
-  type: "application",
-  version,
-  appVersion: version,
-  kubeVersion: ">=1.31.0-0",
-});
+function chartYaml(name: string): string {
+  return toYaml({
+    apiVersion: "v2",
+    name,
+    description: "Transport hub, topology and connectors for realtime Stories of the bobrapet workflow operator",
+    type: "application",
+    version,
+    appVersion: version,
+    // selectable fields of custom resources
+    kubeVersion: ">=1.31.0-0",
+  });
+}
 
 const valuesHead =
   `# Every value of the chart with its default. certificates.mode: cert-manager, self-contained, none (the Secrets are made

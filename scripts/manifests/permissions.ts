@@ -55,6 +55,12 @@ const reviews: Grant = {
   verbs: { create: "whose token a connector presents (W-01)" },
 };
 
+const metricsReview: Grant = {
+  group: "authorization.k8s.io",
+  resource: "subjectaccessreviews",
+  verbs: { create: "whether who asks for metrics may read them" },
+};
+
 const config = (name: string): Grant => ({
   group: "",
   resource: "configmaps",
@@ -96,9 +102,15 @@ export function permissionsOf(names: {
           verbs: { create: "Events (9.2)", patch: "their series when they repeat (C-109)" },
         },
         reviews,
+        metricsReview,
       ],
       namespaced: [
         config(names.config),
+        {
+          group: "",
+          resource: "pods/status",
+          verbs: { patch: "a condition of its own pod: whether the configuration is in force (K-33)" },
+        },
         {
           group: "coordination.k8s.io",
           resource: "leases",

@@ -3,8 +3,11 @@ import { clusterDomain, names, type Program, selectorOf, valuesOf } from "./name
 import { join, keyUnlessEmpty, type Node, slot, when } from "./values.ts";
 import { version } from "./version.ts";
 
+/** The image of every program, without its tag. */
+export const publishedImage = "ghcr.io/bubustack/bobravoz-grpc";
+
 const image = join(
-  slot("controllerManager.manager.image.repository", "ghcr.io/bubustack/bobravoz-grpc"),
+  slot("controllerManager.manager.image.repository", publishedImage),
   ":",
   slot("controllerManager.manager.image.tag", version),
 );
