@@ -120,7 +120,7 @@ export function permissionsOf(names: {
           group: "coordination.k8s.io",
           resource: "leases",
           names: [names.lease],
-          verbs: { get: "who leads", update: "leading, renewed" },
+          verbs: { get: "who leads, and until when", update: "leading, and going on to" },
         },
         {
           group: "",
