@@ -43,8 +43,16 @@ export class Redial {
     const delayMs = Math.max(base, leastMs) * (1 + this.#random() * 0.5);
     this.#failures++;
     this.#timer?.cancel();
-    this.#timer = this.#clock.after(delayMs, attempt);
+    this.#timer = this.#clock.after(delayMs, () => {
+      this.#timer = null;
+      attempt();
+    });
     return true;
+  }
+
+  /** Whether an attempt is due later. */
+  get isWaiting(): boolean {
+    return this.#timer !== null;
   }
 
   cancel(): void {

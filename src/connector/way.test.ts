@@ -192,4 +192,23 @@ test("a stream that takes no more gets the rest when it does", () => {
   assert.equal(driver.last.written, [1]);
 });
 
+test("what waits for its next attempt makes it when it is told where to go, also where that is the same", () => {
+  const { clock, driver, way: w } = way();
+  w.start();
+  for (let attempt = 0; attempt < 4; attempt++) {
+    driver.last.events.end(away, false);
+    clock.step(attempt === 3 ? 0 : 5_000);
+  }
+  const attempts = driver.streams.length;
+  w.retarget({ address: "hub:1", serverName: "" });
+  assert.is(driver.streams.length, attempts + 1);
+  driver.last.events.end(away, false);
+  w.retarget({ address: "hub:2", serverName: "" });
+  assert.is(driver.streams.length, attempts + 2);
+  // one that dials already is left alone, and no attempt is left over
+  w.retarget({ address: "hub:2", serverName: "" });
+  clock.step(60_000);
+  assert.is(driver.streams.length, attempts + 2);
+});
+
 test.run();

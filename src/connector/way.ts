@@ -111,12 +111,15 @@ export class Way {
     if (!this.#isClosed && this.#link === null) this.#open();
   }
 
-  /** Goes to another address from now on. */
+  /** Goes to this address from now on. One that waits for its next attempt makes it now: something has changed. */
   retarget(target: Target): void {
-    if (target.address === this.#target.address && target.serverName === this.#target.serverName) return;
+    const isOther = target.address !== this.#target.address || target.serverName !== this.#target.serverName;
     this.#target = target;
-    this.#redial.succeeded();
-    if (this.#link !== null) this.#link.cancel();
+    if (isOther) this.#redial.succeeded();
+    if (this.#redial.isWaiting) {
+      this.#redial.cancel();
+      this.#open();
+    } else if (isOther) this.#link?.cancel();
   }
 
   /** Opens the stream anew, where it is silent for too long. */
