@@ -4,10 +4,11 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { TransportError } from "../../contract/errors.ts";
-import type { Log } from "../../contract/runtime.ts";
+import type { Clock, Log } from "../../contract/runtime.ts";
 import { parseSocketAddress } from "./address.ts";
 import { sessionWindowBytes, streamWindowBytes } from "./dial.ts";
 import type { ListenOptions, TlsFiles } from "./options.ts";
+import { refusePingFloods } from "./pings.ts";
 import { serveGrpc } from "./serve.ts";
 
 const defaultMaxReceiveBytes = 10 * 1024 * 1024;
@@ -24,6 +25,7 @@ export interface Http2Port {
 export interface Http2PortOptions {
   readonly address: string;
   readonly tls: TlsFiles | null;
+  readonly clock: Clock;
   readonly log: Log;
   /** Called for each stream; the server has no other listener. */
   stream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, flags: number, raw: string[]): void;
@@ -56,6 +58,7 @@ export async function listenHttp2(options: Http2PortOptions): Promise<Http2Port>
     session.setLocalWindowSize(sessionWindowBytes);
     session.once("close", () => sessions.delete(session));
     session.on("error", failed);
+    refusePingFloods(session, options.clock, () => options.log.warn("connection ended", { reason: "too many pings" }));
   });
   server.on("stream", options.stream);
   server.on("sessionError", failed);

@@ -42,6 +42,7 @@ export function listenGrpc(options: GrpcServerOptions): Promise<Http2Port> {
   return listenHttp2({
     address: `${host}:${options.port}`,
     tls,
+    clock,
     log,
     stream(stream, headers, flags, rawHeaders) {
       if (isPlainGrpcProcess(headers) && deps !== null) serveProcessStream(stream, headers, deps);
