@@ -158,6 +158,8 @@ export function permissionsOf(names: {
           resource: "transports",
           verbs: { get: "the connector image of the Transport (C-098)" },
         },
+        { ...reviews, verbs: { create: "who asks for metrics" } },
+        metricsReview,
       ],
       namespaced: [
         config(names.config),
@@ -176,7 +178,7 @@ export function permissionsOf(names: {
         group: "",
         resource: "secrets",
         names: [names.ca, names.hubTls, names.webhookTls, names.metricsTls],
-        verbs: { get: "what there is and when it ends", patch: "new ones" },
+        verbs: { get: "what there is and when it ends", patch: "new ones in their place" },
       }],
     },
   };

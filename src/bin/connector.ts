@@ -15,6 +15,8 @@ const settledMs = 500;
 /** Answers 0 at SIGTERM, 1 where it cannot start or go on; then the reason stands in the log (D-060, W-44). */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { values } = readOptions("connector", argv, { "health-listen": { type: "string" } }, [0, 0]);
+  // the variable is what the webhook sets beside a probe: a container it injects has no arguments
+  const healthListen = values["health-listen"] ?? (io.env["BOBRAVOZ_HEALTH_LISTEN"]?.trim() || undefined);
   const { setup, faults } = await readSetup(io.env);
   for (const fault of faults) io.err(`bobravoz: ${fault}\n`);
   if (faults.length > 0) return 1;
@@ -25,7 +27,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const node = await startConnector(setup, systemClock, log);
     let admin: AdminServer | null = null;
     try {
-      admin = await listenForProbes(values["health-listen"], node);
+      admin = await listenForProbes(healthListen, node);
       log.info("connector listens", { ...fields, address: node.address, health: admin?.address });
       systemClock.after(settledMs, () => {
         if (node.connector.counters.packetsReceived === 0) giveBackStartMemory();

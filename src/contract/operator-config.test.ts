@@ -34,6 +34,7 @@ const defaults: Readonly<Record<OperatorKey, string>> = {
   "controller.bindings": "wait",
   "connector.use-transport-image": "false",
   "connector.resources": "",
+  "connector.probe": "",
 };
 
 it("C-100 each key has the documented default, and bad numbers keep it and are named all at once", () => {

@@ -1,6 +1,6 @@
 /**
  * Every key of the operator's ConfigMap, once: form, default, variable and flag, and when a change of it counts
- * (control-plane O-01; the last eight are ours). What a value means is in `operator-config.ts`.
+ * (control-plane O-01; the last nine are ours). What a value means is in `operator-config.ts`.
  */
 
 /** How the text of a value is read. */
@@ -197,6 +197,13 @@ export const operatorKeys = {
     form: "object",
     fallback: "",
     variable: "BOBRAVOZ_CONNECTOR_RESOURCES",
+    by: "webhook",
+    isLive: true,
+  },
+  "connector.probe": {
+    form: "object",
+    fallback: "",
+    variable: "BOBRAVOZ_CONNECTOR_PROBE",
     by: "webhook",
     isLive: true,
   },

@@ -14,6 +14,7 @@ const leftOut: ReadonlySet<string> = new Set<OperatorKey>([
   "controller.bindings",
   "connector.use-transport-image",
   "connector.resources",
+  "connector.probe",
 ]);
 
 export const operatorConfig = topicByOperation({
