@@ -94,7 +94,7 @@ export function clusterConformance(name: string, open: () => Promise<ClusterSubj
     await subject.cluster.replace({ ...object, metadata: { ...metadata, name: "no-such" } }, seen.stopping);
   });
 
-  cluster("status of two managers merges, conditions by type (C-052)", async ({ subject, seen }) => {
+  cluster("C-052 status of two managers merges, conditions by type", async ({ subject, seen }) => {
     const run = await seen.run(subject);
     await subject.cluster.create(binding("voice-1-a-transport", run, "a"), seen.stopping);
     const resolved = condition("EndpointResolved", "True");

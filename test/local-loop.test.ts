@@ -249,7 +249,7 @@ loop("an edited setting changes the binding in place", async () => {
   assert.is(world.control.get("demo", "voice-1")?.plan.steps.get("a")?.delivery.buffer.maxMessages, 7);
 });
 
-loop("a run that is over loses its bindings and is not written to (C-069)", async () => {
+loop("C-069 a run that is over loses its bindings, is not written to and not looked at again", async () => {
   const world = harness();
   await world.put(...objects());
   await world.start();
@@ -262,7 +262,7 @@ loop("a run that is over loses its bindings and is not written to (C-069)", asyn
   assert.is(world.cluster.get("StoryRun", "demo", "voice-1")?.metadata.resourceVersion, version);
 });
 
-loop("conditions that were taken away come back (C-070)", async () => {
+loop("conditions that were taken away come back (X-09)", async () => {
   const world = harness();
   await world.put(...objects());
   await world.start();
@@ -272,7 +272,7 @@ loop("conditions that were taken away come back (C-070)", async () => {
 });
 
 loop(
-  "a foreign binding keeps its spec, labels and owner (C-050); one of another run is not adopted (C-056)",
+  "C-050, C-056 a foreign binding keeps its spec, labels and owner; one of another run is not adopted",
   async () => {
     const world = harness();
     await world.put(...objects());
@@ -290,7 +290,9 @@ loop(
     assert.is(kept?.status?.endpoint, "127.0.0.1:9000");
     assert.is(kept?.status?.upstreamHost, undefined);
     assert.is(world.binding("voice-1-b-transport")?.status, undefined);
-    assert.match(world.condition("TransportReady")?.message ?? "Ready is not there yet", /b$|not there/);
+    const ready = world.condition("TransportReady");
+    assert.equal([ready?.status, ready?.reason], ["False", "BindingCollision"]);
+    assert.match(ready?.message ?? "", /binding "voice-1-b-transport" belongs to a StoryRun .* of uid other/);
     assert.match(world.events().join(), /Warning BindingCollision: binding "voice-1-b-transport" belongs to/);
   },
 );

@@ -75,6 +75,13 @@ export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
 } as const;
 
+/** Finalizers of control-plane 2.6: `hub` is an older hub operator's; we have none (DECISIONS K-31). */
+export const finalizers = {
+  hub: "transport.bobravoz.bubustack.io/finalizer",
+  storyRun: "storyrun.bubustack.io/finalizer",
+  stepRun: "steprun.bubustack.io/finalizer",
+} as const;
+
 /** Field managers of server-side apply: one per writer and subject (DECISIONS K-01, X-10). */
 export const fieldManagers = {
   controller: "bobravoz-controller",

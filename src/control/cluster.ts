@@ -32,6 +32,12 @@ export interface Cluster {
   delete(kind: Kind, namespace: string, name: string, signal: AbortSignal): Promise<void>;
 
   /**
+   * Takes one finalizer off an object and leaves all others, whatever other writers do to the list meanwhile. An object
+   * that is gone, or has it no more, is no error.
+   */
+  removeFinalizer(kind: Kind, namespace: string, name: string, finalizer: string, signal: AbortSignal): Promise<void>;
+
+  /**
    * Server-side apply of `status` under `manager`: fields that the manager applied before and leaves out now are
    * removed; `conditions` merge by type. Writes nothing when nothing would change.
    */

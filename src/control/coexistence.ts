@@ -1,7 +1,8 @@
 /** Whose objects are whose, beside a workflow operator that makes bindings too (control-plane 11). */
 import { stepRunName } from "../contract/compose.ts";
-import { apiVersions, labels } from "../contract/names.ts";
-import type { StoryRun, TransportBinding } from "../contract/resources.ts";
+import { reasons } from "../contract/errors.ts";
+import { apiVersions, finalizers, labels } from "../contract/names.ts";
+import type { Condition, StepRun, StoryRun, TransportBinding } from "../contract/resources.ts";
 import type { BindingOwner } from "../topology/binding.ts";
 import { conditionOf } from "./conditions.ts";
 import type { World } from "./world.ts";
@@ -9,11 +10,29 @@ import type { World } from "./world.ts";
 /** Value of the label `app.kubernetes.io/managed-by` on bindings of ours. */
 export const managedBy = "bobravoz";
 
-const stepRunFinalizer = "steprun.bubustack.io/finalizer";
+/**
+ * Whose a binding is (control-plane X-01): `own` as long as we alone care for it; `adopted` when we made it and the
+ * workflow operator has taken it over (X-04); else `foreign`. Only own ones are changed beyond their status, or deleted.
+ */
+export function whoseBinding(world: World, binding: TransportBinding): "own" | "adopted" | "foreign" {
+  const { metadata: { namespace = "", labels: marks, ownerReferences = [] } } = binding;
+  if (marks?.[labels.managedBy] !== managedBy) return "foreign";
+  const controller = ownerReferences.find((owner) => owner.controller === true);
+  if (controller === undefined) return "own";
+  if (controller.kind !== "StepRun") return "adopted";
+  return isWorkedOn(world.get("StepRun", namespace, controller.name)) ? "adopted" : "own";
+}
 
-/** Whether the binding was made by us (control-plane X-01). */
-export function isOwn(binding: TransportBinding): boolean {
-  return binding.metadata.labels?.[labels.managedBy] === managedBy;
+/** Whether the binding is one of ours for an earlier run of the same name. */
+export function isLeftOver({ metadata, spec: { storyRunRef } }: TransportBinding, run: StoryRun): boolean {
+  return metadata.labels?.[labels.managedBy] === managedBy && storyRunRef?.name === run.metadata.name &&
+    storyRunRef.uid !== run.metadata.uid;
+}
+
+/** Why no binding can refer to the run by its name (control-plane R-03, K-36); null when one can. */
+export function unnameable({ metadata: { name } }: StoryRun): string | null {
+  if (!name.includes(".")) return null;
+  return `the name of StoryRun "${name}" has a dot, so that no binding can refer to it`;
 }
 
 /** Why a binding of the right name is not this run's and step's (control-plane X-07, C-056); null when it is. */
@@ -27,15 +46,33 @@ export function collisionOf(known: TransportBinding, step: string, run: StoryRun
   return stepName === step ? null : `binding "${name}" belongs to step "${stepName}", not "${step}"`;
 }
 
-/** Whether a workflow operator works on the run, by the signs that it leaves (control-plane X-03, K-01). */
+/**
+ * Whether a workflow operator works on the run, by the signs that it leaves (control-plane X-03, K-01): its finalizer,
+ * a phase, a `Ready` condition that is not ours, a StepRun that it works on.
+ */
 export function isOperatorAtWork(world: World, run: StoryRun, steps: readonly string[]): boolean {
-  if (conditionOf(run.status?.conditions, "Ready") !== undefined) return true;
-  const { name, namespace = "" } = run.metadata;
-  return steps.some((step) => {
-    const stepRun = world.get("StepRun", namespace, stepRunName(name, step));
-    return stepRun !== undefined &&
-      (stepRun.metadata.finalizers?.includes(stepRunFinalizer) || (stepRun.status?.phase ?? "") !== "");
-  });
+  const { name, namespace = "", finalizers: kept } = run.metadata;
+  if (kept?.includes(finalizers.storyRun) || (run.status?.phase ?? "") !== "") return true;
+  const ready = conditionOf(run.status?.conditions, "Ready");
+  const ours = conditionOf(run.status?.conditions, "TransportReady");
+  // Ours was written together with TransportReady, and stays as it was (R-12b).
+  if (ready !== undefined && (ours === undefined || !isOurReady(ready))) return true;
+  return steps.some((step) => isWorkedOn(world.get("StepRun", namespace, stepRunName(name, step))));
+}
+
+function isWorkedOn(stepRun: StepRun | undefined): boolean {
+  return stepRun !== undefined &&
+    (stepRun.metadata.finalizers?.includes(finalizers.stepRun) || (stepRun.status?.phase ?? "") !== "");
+}
+
+/** The workflow operator's reasons are phases; ours are those of TransportReady. */
+function isOurReady({ reason }: Condition): boolean {
+  return reason === "TransportReady" || reason === "BindingCollision" || reason === "HubStarting" || reason in reasons;
+}
+
+/** How long a run waits for what is missing until it is looked at again, by how long it has waited (S-20, C-067). */
+export function pendingDelayMs(waitedMs: number): number {
+  return Math.min(2_000 * 2 ** Math.min(Math.floor(waitedMs / 10_000), 4), 30_000);
 }
 
 /** Who is to own a binding that we create: the step's StepRun when there is one, else the run (control-plane X-05). */

@@ -19,7 +19,7 @@ conditions("the time moves when the status changes and never else (B-54)", () =>
   assert.is(transition(undefined, finding, "t2").lastTransitionTime, "t2");
 });
 
-conditions("messages are cut to 2048 characters, reasons to 64 (C-063)", () => {
+conditions("C-063 messages are cut to 2048 characters, reasons to 64", () => {
   const long = transition([], { ...ready, reason: "R".repeat(80), message: "m".repeat(3000) }, "t");
   assert.is(long.reason.length, 64);
   assert.is(long.message.length, 2048);

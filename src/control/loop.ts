@@ -3,13 +3,16 @@
  * Decisions are made at once and synchronously; writes follow run by run, one at a time, with back-off.
  */
 import type { TransportError } from "../contract/errors.ts";
+import { finalizers } from "../contract/names.ts";
+import type { StoryRun } from "../contract/resources.ts";
 import type { Clock, Log, Timer } from "../contract/runtime.ts";
 import { sameJson } from "../contract/same-json.ts";
 import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
-import { isOperatorAtWork } from "./coexistence.ts";
+import { isOperatorAtWork, pendingDelayMs } from "./coexistence.ts";
 import { timeText } from "./conditions.ts";
 import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
+import { recordsAnother } from "./placement-record.ts";
 import { KeyQueue, type QueueEvents } from "./queue.ts";
 import { reconcile, reconcileGone, type Write } from "./reconcile.ts";
 import { MemoryWorld, type World } from "./world.ts";
@@ -36,9 +39,12 @@ interface RunEntry {
   /** When this process saw the run first, on the monotonic clock. */
   readonly sinceMs: number;
   decision: RunDecision | null;
-  /** Events that hold already, as JSON text. */
-  events: ReadonlySet<string>;
+  /** Events that hold already, as JSON text; null before the first look. */
+  events: ReadonlySet<string> | null;
   again: Timer | null;
+  /** Since when something is missing, on the monotonic clock, and the next look at it. */
+  waitingSinceMs: number | null;
+  recheck: Timer | null;
 }
 
 // An edge that drains is looked at again after this time: no object changes when a buffer runs empty.
@@ -86,7 +92,10 @@ export class Control implements Decisions {
     try {
       await this.#options.cluster.watch((event) => this.#see(event), signal);
     } finally {
-      for (const { again } of this.#runs.values()) again?.cancel();
+      for (const { again, recheck } of this.#runs.values()) {
+        again?.cancel();
+        recheck?.cancel();
+      }
       await this.#queue.close();
     }
   }
@@ -133,7 +142,8 @@ export class Control implements Decisions {
     const isDecisive = bearsOnDecision(before, object) ||
       (event.type === "deleted" && bearsOnDecision(undefined, object));
     for (const key of dependentsOf(this.#world, object)) {
-      if (isDecisive || !this.#runs.has(keyOf(key))) this.#mark(key);
+      const entry = this.#runs.get(keyOf(key));
+      if (isDecisive || entry === undefined || recordsAnother(object, entry.decision)) this.#mark(key);
       // Most events are the echo of our own writes: there may be more to write, and nothing to decide.
       else this.#queue.add(keyOf(key));
     }
@@ -156,7 +166,10 @@ export class Control implements Decisions {
       let entry = this.#runs.get(text);
       if (entry === undefined) {
         const sinceMs = this.#options.clock.monotonicMs();
-        this.#runs.set(text, entry = { key, sinceMs, decision: null, events: new Set(), again: null });
+        this.#runs.set(
+          text,
+          entry = { key, sinceMs, decision: null, events: null, again: null, waitingSinceMs: null, recheck: null },
+        );
       }
       this.#decide(entry, run !== undefined && !isOver(run));
       this.#queue.add(text);
@@ -197,33 +210,67 @@ export class Control implements Decisions {
     const entry = this.#runs.get(text);
     if (entry === undefined) return;
     const { namespace, storyRun } = entry.key;
+    entry.recheck?.cancel();
+    entry.recheck = null;
+    const run = this.#world.get("StoryRun", namespace, storyRun);
+    // Before anything else is looked at, for a run must be able to go (control-plane K-39, C-068).
+    if (run !== undefined) await this.#release(run, signal);
     if (entry.decision === null) {
       if (this.#leads()) await this.#do(reconcileGone(this.#world, namespace, storyRun), signal);
       if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
       return;
     }
     if (!this.#leads()) return;
-    const run = this.#world.get("StoryRun", namespace, storyRun) ?? entry.decision.run;
-    const { writes, events } = reconcile(this.#world, { ...entry.decision, run }, {
+    const decision = { ...entry.decision, run: run ?? entry.decision.run };
+    const graceMs = this.#graceMs(entry);
+    const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, {
       now: timeText(this.#options.clock.nowMs()),
-      alone: this.#isAlone(entry, entry.decision),
+      alone: graceMs <= 0 && !this.#isShared(decision),
     });
-    this.#record(entry, events);
+    this.#record(entry, events, isSaid);
+    this.#wait(entry, isPending, graceMs);
     await this.#do(writes, signal);
+  }
+
+  /** Takes the finalizer of an older hub operator off a run that is being deleted. */
+  async #release({ metadata }: StoryRun, signal: AbortSignal): Promise<void> {
+    if (metadata.deletionTimestamp === undefined || !metadata.finalizers?.includes(finalizers.hub)) return;
+    if (!this.#leads()) return;
+    await this.#options.cluster.removeFinalizer(
+      "StoryRun",
+      metadata.namespace ?? "",
+      metadata.name,
+      finalizers.hub,
+      signal,
+    );
   }
 
   #leads(): boolean {
     return this.#options.isLeader?.() ?? true;
   }
 
-  #isAlone(entry: RunEntry, { run, topology }: RunDecision): boolean {
-    if (this.#options.bindings === "create") return true;
-    const graceMs = (this.#options.graceMs ?? 10_000) - (this.#options.clock.monotonicMs() - entry.sinceMs);
-    if (graceMs > 0) {
-      if (entry.again === null) this.#again(entry, graceMs);
-      return false;
-    }
-    return !isOperatorAtWork(this.#world, run, topology?.steps.map(({ step }) => step) ?? []);
+  /** What is left of the time in which missing bindings are left to a workflow operator. */
+  #graceMs({ sinceMs }: RunEntry): number {
+    if (this.#options.bindings === "create") return 0;
+    return (this.#options.graceMs ?? 10_000) - (this.#options.clock.monotonicMs() - sinceMs);
+  }
+
+  /** Whether a workflow operator makes the bindings of the run. */
+  #isShared({ run, topology }: RunDecision): boolean {
+    if (this.#options.bindings === "create") return false;
+    return isOperatorAtWork(this.#world, run, topology?.steps.map(({ step }) => step) ?? []);
+  }
+
+  /** Another look after a while, where something is missing that no event may announce. */
+  #wait(entry: RunEntry, isPending: boolean, graceMs: number): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    entry.waitingSinceMs = isPending ? entry.waitingSinceMs ?? nowMs : null;
+    const delays = [
+      ...graceMs > 0 ? [graceMs] : [],
+      ...entry.waitingSinceMs === null ? [] : [pendingDelayMs(nowMs - entry.waitingSinceMs)],
+    ];
+    if (delays.length === 0) return;
+    entry.recheck = this.#options.clock.after(Math.min(...delays), () => this.#mark(entry.key));
   }
 
   async #do(writes: readonly Write[], signal: AbortSignal): Promise<void> {
@@ -248,10 +295,11 @@ export class Control implements Decisions {
     }
   }
 
-  /** Events are recorded when they become true, not as long as they are. */
-  #record(entry: RunEntry, events: readonly ObjectEvent[]): void {
+  /** Events are recorded when they become true, not as long as they are, nor again by the next process. */
+  #record(entry: RunEntry, events: readonly ObjectEvent[], isSaid: boolean): void {
     const now = new Map(events.map((event) => [JSON.stringify(event), event]));
-    for (const [text, event] of now) if (!entry.events.has(text)) this.#options.cluster.recordEvent(event);
+    const before = entry.events ?? (isSaid ? new Set(now.keys()) : new Set<string>());
+    for (const [text, event] of now) if (!before.has(text)) this.#options.cluster.recordEvent(event);
     entry.events = new Set(now.keys());
   }
 

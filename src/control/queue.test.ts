@@ -54,7 +54,7 @@ queue("no more keys than allowed are worked on at the same time", async () => {
   assert.equal(started, ["a", "b", "c"]);
 });
 
-queue("a key that fails comes back after 2, 4, 8, 16, 30, 30 seconds (C-067)", async () => {
+queue("a key that fails comes back after 2, 4, 8, 16, 30, 30 seconds", async () => {
   const { keys, started, failures, end, clock } = harness();
   keys.add("a");
   await settle();

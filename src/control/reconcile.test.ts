@@ -100,7 +100,7 @@ reconciling("TransportReady comes after the addresses, Ready once and under a ma
   assert.is(more.length, 0);
 });
 
-reconciling("Ready of another writer is not changed (C-064)", () => {
+reconciling("C-064 Ready of another writer is not changed", () => {
   const world = worldOf(["a", "b[a]"]);
   const run = world.get("StoryRun", "demo", "voice-1")!;
   const ready = transition([], { type: "Ready", status: "False", reason: "Running", message: "" }, now);
@@ -111,7 +111,7 @@ reconciling("Ready of another writer is not changed (C-064)", () => {
   assert.is(conditions?.find(({ type }) => type === "TransportReady")?.status, "True");
 });
 
-reconciling("a connector's heartbeat that moves only a time causes no write (C-055)", () => {
+reconciling("C-055 a connector's heartbeat that moves only a time causes no write", () => {
   const world = worldOf(["a", "b[a]"]);
   settle(world);
   for (const lastTransitionTime of ["t1", "t2"]) {

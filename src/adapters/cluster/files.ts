@@ -111,6 +111,17 @@ export class FilesCluster implements Cluster {
     await this.#status.flushed();
   }
 
+  removeFinalizer(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    finalizer: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // The manifest is its author's: it is not edited, and what is read from it is what the file says.
+    return this.#memory.removeFinalizer(kind, namespace, name, finalizer, signal);
+  }
+
   async applyStatus(
     kind: Kind,
     namespace: string,

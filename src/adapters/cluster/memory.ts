@@ -134,6 +134,26 @@ export class MemoryCluster implements Cluster {
   }
 
   // deno-lint-ignore require-await -- as above
+  async removeFinalizer(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    finalizer: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const key = `${kind}/${namespace}/${name}`;
+    const known = this.#entries.get(key);
+    if (!known?.object.metadata.finalizers?.includes(finalizer)) return;
+    const { finalizers: before, ...metadata } = known.object.metadata;
+    const finalizers = before.filter((each) => each !== finalizer);
+    // What is being deleted goes with its last finalizer.
+    if (metadata.deletionTimestamp !== undefined && finalizers.length === 0) return this.remove(kind, namespace, name);
+    const kept = finalizers.length === 0 ? metadata : { ...metadata, finalizers };
+    this.#store(key, { ...known.object, metadata: kept } as Resource, known.owners);
+  }
+
+  // deno-lint-ignore require-await -- as above
   async applyStatus(
     kind: Kind,
     namespace: string,
