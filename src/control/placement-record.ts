@@ -3,9 +3,9 @@
  * `EndpointResolved` says where no hub was ready when it was written.
  */
 import { annotations } from "../contract/names.ts";
-import type { TransportBinding } from "../contract/resources.ts";
+import type { Resource, TransportBinding } from "../contract/resources.ts";
 import { conditionOf } from "./conditions.ts";
-import { storyOf } from "./decisions.ts";
+import { type RunDecision, storyOf } from "./decisions.ts";
 import type { World } from "./world.ts";
 
 /** Reason of conditions and bindings while no hub is ready. */
@@ -42,4 +42,13 @@ export function recordOf(binding: TransportBinding): string | undefined {
 export function isStarting(binding: TransportBinding): boolean {
   const resolved = conditionOf(binding.status?.conditions, "EndpointResolved");
   return resolved?.status === "False" && resolved.reason === hubStarting;
+}
+
+/** Whether a binding records another hub, or another state of it, than was decided: somebody else has placed its run. */
+export function recordsAnother(object: Resource, decision: RunDecision | null): boolean {
+  if (object.kind !== "TransportBinding" || decision === null) return false;
+  const decided = decision.bindings.find(({ name }) => name === object.metadata.name);
+  const record = recordOf(object);
+  if (decided === undefined || record === undefined) return false;
+  return record !== decided.hubEndpoint || isStarting(object) !== (decided.state === hubStarting);
 }

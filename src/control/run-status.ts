@@ -47,7 +47,11 @@ export function runStatus(decision: RunDecision, obstacles: Obstacles, options: 
   // The bindings of a run that is being cancelled go one by one: nothing is missing then.
   const isLeaving = run.spec.cancelRequested === true && isPending;
   if (isLeaving) return { writes, events, isSaid: true, isPending: false };
-  if (conditionOf(known, "Ready") === undefined) {
+  const ready = conditionOf(known, "Ready");
+  if (ready?.reason === "HubStarting" && finding.reason !== "HubStarting" && !isPending) {
+    // only we say so, and while no hub was ready it was not the last word
+    writes.push(...status(run, fieldManagers.ready, transition(known, { ...finding, type: "Ready" }, now)));
+  } else if (ready === undefined) {
     // The API server refuses conditions without Ready, and a manager that ever applied it would own it for good
     // (control-plane R-12, R-12b): so a manager of its own applies it, once, when there is something to say.
     if (!alone || finding.reason === "Reconciling") return { writes, events, isSaid: false, isPending };
