@@ -30,6 +30,8 @@ export interface DecideOptions {
   readonly hubServerName?: string;
   /** Where several hubs or none may be there: the hub of the run, in the place of the two above. */
   hub?(world: World, namespace: string, storyRun: string): HubPlace;
+  /** Whether peers are off loopback, so that each is told the name that the other's certificate bears. Default false. */
+  readonly peerTls?: boolean;
   /** Where a step's connector listens for its engram, by step name. Default: control-plane N-16. */
   connectorEndpoint?(namespace: string, storyRun: string, step: string): string;
   /** Generation of the connector that a step's binding is meant for, by step name. Default 1. */
@@ -127,6 +129,7 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
       hubEndpoint: hub.endpoint,
       hubServerName: hub.serverName,
       hubReady: hub.state === "Ready",
+      ...options.peerTls ? { peerTls: true } : {},
       connectorEndpoint: (step) => options.connectorEndpoint?.(namespace, storyRun, step),
       generation: (step) => options.generation?.(namespace, storyRun, step) ?? 1,
     });

@@ -1,64 +1,9 @@
 // An engram on grpc-go, as the contract describes it, through our connectors: over the hub, and peer to peer.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type ConnectorBed, connectorBed } from "../support/connector-bed.ts";
-import { type DirectoryNode, directoryNode } from "../support/directory-node.ts";
 import { eventually } from "../support/eventually.ts";
-import { type InteropLine, type InteropRun, runInterop } from "../support/interop.ts";
-import { engram, story, storyRun, transport } from "../support/objects.ts";
+import { chain, idOf, numbers, packetsOf } from "../support/interop-chain.ts";
 import { testWithTool } from "../support/tools.ts";
-
-const steps = ["a", "b", "c"] as const;
-type StepName = typeof steps[number];
-
-interface Chain extends AsyncDisposable {
-  readonly world: DirectoryNode;
-  readonly beds: Readonly<Record<StepName, ConnectorBed>>;
-  /** Starts the engram of a step. */
-  run(step: StepName, ...flags: string[]): InteropRun;
-}
-
-/** Steps a → b → c, each with a connector; edges over the hub where `mode` is `hub`. */
-async function chain(path: string, mode: "hub" | "auto"): Promise<Chain> {
-  const world = await directoryNode([
-    transport("speech", { routing: { mode } }),
-    ...steps.map((step) => engram(step)),
-    story("talk", ["a", "b[a]", "c[b]"]),
-    storyRun("run", "talk"),
-  ]);
-  const beds: Partial<Record<StepName, ConnectorBed>> = {};
-  for (const step of steps) {
-    const binding = world.node.control.get("demo", "run")?.bindings.find((each) => each.step === step);
-    if (binding === undefined) throw new Error(`no binding of ${step}`);
-    const env = { BOBRAVOZ_DISCOVERY_ENDPOINT: world.node.address, BUBU_TRANSPORT_BINDING: binding.transportBinding };
-    beds[step] = await connectorBed({ hub: world.node.address, step, env });
-  }
-  const all = beds as Record<StepName, ConnectorBed>; // each step was set above
-  const runs: InteropRun[] = [];
-  return {
-    world,
-    beds: all,
-    run(step, ...flags) {
-      const envelope = JSON.parse(all[step].env["BUBU_TRANSPORT_BINDING"]!) as { binding: { endpoint: string } };
-      // the directory's binding names the usual port, the bed has a free one
-      envelope.binding.endpoint = all[step].node.address;
-      const run = runInterop(path, ["engram", ...flags], { BUBU_TRANSPORT_BINDING: JSON.stringify(envelope) });
-      runs.push(run);
-      return run;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const run of runs) await run[Symbol.asyncDispose]();
-      for (const bed of Object.values(all)) await bed[Symbol.asyncDispose]();
-      await world[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const packetsOf = (run: InteropRun) => run.lines.filter((line) => line.event === "packet");
-const idOf = (line: InteropLine) =>
-  (line.envelope as { messageId?: string } | undefined)?.messageId ??
-    (line.metadata as Record<string, string>)["bubu.envelope.message_id"];
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i + 1));
 
 for (const mode of ["hub", "auto"] as const) {
   const test = suite(`grpc-go engrams, ${mode === "hub" ? "over the hub" : "peer to peer"}`);

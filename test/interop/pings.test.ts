@@ -30,7 +30,9 @@ for (const mode of ["cleartext", "mTLS"] as const) {
     hub = await serveHub(plan(["a>b"], room), { tls: mode === "mTLS" ? authority.issue("hub") : null, log });
   });
   test.before.each(() => void refusals.splice(0));
-  test.after(() => hub[Symbol.asyncDispose]());
+  test.after(async () => {
+    await hub[Symbol.asyncDispose]();
+  });
 
   const dial = () => {
     const tls = mode === "mTLS" ? { ...authority.issue("engram"), servername: "localhost" } : {};

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { systemClock } from "../../src/adapters/clock.ts";
 import { FilesCluster } from "../../src/adapters/cluster/files.ts";
+import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 import { type Node, startNode } from "../../src/bin/node.ts";
 import { readHubConfig } from "../../src/contract/hub-config.ts";
 import { apiVersions } from "../../src/contract/names.ts";
@@ -19,7 +20,16 @@ export interface DirectoryNode extends AsyncDisposable {
   write(objects: readonly Resource[]): Promise<void>;
 }
 
-export async function directoryNode(objects: readonly Resource[]): Promise<DirectoryNode> {
+/** How peers reach it; default: in cleartext on loopback. */
+export interface DirectoryNodeOptions {
+  readonly host: string;
+  readonly tls: TlsFiles;
+}
+
+export async function directoryNode(
+  objects: readonly Resource[],
+  secure: DirectoryNodeOptions | null = null,
+): Promise<DirectoryNode> {
   const directory = await mkdtemp(join(tmpdir(), "bobravoz-"));
   const write = (all: readonly Resource[]) =>
     writeFile(
@@ -30,11 +40,12 @@ export async function directoryNode(objects: readonly Resource[]): Promise<Direc
   const cluster = new FilesCluster({ directory, clock: systemClock, log: silentLog });
   const node = await startNode({
     cluster,
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: { host: secure?.host ?? "127.0.0.1", port: 0 },
     admin: null,
-    tls: null,
+    tls: secure?.tls ?? null,
     advertised: null,
     config: readHubConfig(() => undefined).config,
+    decide: { peerTls: secure !== null },
     clock: systemClock,
     log: silentLog,
   });

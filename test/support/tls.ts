@@ -10,23 +10,25 @@
  */
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { isIPv4 } from "node:net";
 import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 
 export interface Authority {
   /** PEM of its own certificate. */
   readonly ca: string;
-  /** A key and a certificate for 127.0.0.1 and localhost, for servers and clients. */
-  issue(name: string): TlsFiles;
+  /** A key and a certificate for 127.0.0.1, localhost and `more` names or IPv4 addresses, for servers and clients. */
+  issue(name: string, more?: readonly string[]): TlsFiles;
 }
 
 /** An authority that nobody else knows. */
 export function createAuthority(name: string): Authority {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const ca = certificate({ subject: name, issuer: name, publicKey, signer: privateKey, serial: 1, isAuthority: true });
+  const own = { subject: name, issuer: name, publicKey, signer: privateKey, serial: 1, isAuthority: true, names: [] };
+  const ca = certificate(own);
   let serial = 1;
   return {
     ca,
-    issue(subject) {
+    issue(subject, more = []) {
       const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
       return {
         ca,
@@ -38,6 +40,7 @@ export function createAuthority(name: string): Authority {
           signer: privateKey,
           serial: ++serial,
           isAuthority: false,
+          names: ["localhost", "127.0.0.1", ...more],
         }),
       };
     },
@@ -51,6 +54,7 @@ interface Description {
   readonly signer: KeyObject;
   readonly serial: number;
   readonly isAuthority: boolean;
+  readonly names: readonly string[];
 }
 
 const day = 86_400_000;
@@ -65,7 +69,7 @@ function certificate(of: Description): string {
     sequence(time(Date.now() - day), time(Date.now() + day)),
     distinguishedName(of.subject),
     of.publicKey.export({ type: "spki", format: "der" }),
-    tagged(0xa3, sequence(...extensions(of.isAuthority))),
+    tagged(0xa3, sequence(...extensions(of))),
   );
   const signature = sign("sha256", tbs, { key: of.signer, dsaEncoding: "der" });
   const der = sequence(tbs, algorithm, tagged(0x03, Buffer.of(0), signature));
@@ -73,7 +77,7 @@ function certificate(of: Description): string {
   return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
-function extensions(isAuthority: boolean): Buffer[] {
+function extensions({ isAuthority, names }: Description): Buffer[] {
   const yes = tagged(0x01, Buffer.of(0xff));
   const extension = (id: Buffer, value: Buffer, isCritical: boolean) =>
     sequence(id, ...isCritical ? [yes] : [], tagged(0x04, value));
@@ -83,10 +87,12 @@ function extensions(isAuthority: boolean): Buffer[] {
       extension(oid(2, 5, 29, 15), tagged(0x03, Buffer.of(2, 0x04)), true), // keyUsage: keyCertSign
     ];
   }
-  const names = sequence(tagged(0x82, Buffer.from("localhost")), tagged(0x87, Buffer.of(127, 0, 0, 1)));
+  const alternatives = names.map((name) =>
+    isIPv4(name) ? tagged(0x87, Buffer.from(name.split(".").map(Number))) : tagged(0x82, Buffer.from(name))
+  );
   return [
     extension(oid(2, 5, 29, 19), sequence(), true),
-    extension(oid(2, 5, 29, 17), names, false), // subjectAltName
+    extension(oid(2, 5, 29, 17), sequence(...alternatives), false), // subjectAltName
     extension(oid(2, 5, 29, 37), sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1), oid(1, 3, 6, 1, 5, 5, 7, 3, 2)), false),
   ];
 }
