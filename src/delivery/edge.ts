@@ -15,6 +15,7 @@ export const dropReasons = {
   max_buffers: "the hub is at its limit of buffers",
   empty: "neither payload nor inputs nor frame",
   step_removed: "its step left the Story, or its run ended",
+  moved: "its run was moved to another hub before its step took it",
   shutdown: "the hub stopped before its step took it",
   gated: "its engram asked for none",
   channel_timeout: "its engram took nothing for too long",

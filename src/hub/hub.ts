@@ -7,7 +7,7 @@ import type { EdgeCount, Traffic } from "../contract/traffic.ts";
 import { TransportError } from "../contract/errors.ts";
 import { ByteBudget } from "../delivery/outbox.ts";
 import type { Normalize } from "./normalize.ts";
-import type { PlanSource } from "./plans.ts";
+import type { Holder, PlanSource } from "./plans.ts";
 import type { StreamPort } from "./port.ts";
 import type { CapabilitiesMode, Registration } from "./registration.ts";
 import { RunState } from "./run.ts";
@@ -91,12 +91,14 @@ export class Hub implements Traffic {
   /**
    * Registers a stream whose metadata was parsed, and takes over from an older one of the same step.
    * Call `Session.writable` once the response headers are out. Throws `HubDraining`, `StaleGeneration`,
-   * `TooManyStreams`, or why the run's Story is refused; nothing is changed then.
+   * `TooManyStreams`, `Unavailable` naming the hub that holds the run where that is another one, or why the run's Story is refused; nothing is changed then.
    */
   open(registration: Registration, port: StreamPort): Session {
     const { namespace, storyRun, generation } = registration;
     this.#capabilities[registration.capabilities]++;
     if (this.#isDraining) throw new TransportError("HubDraining", "the hub is stopping", registration);
+    const holder = this.#deps.plans.holder?.(namespace, storyRun) ?? "here";
+    if (holder !== "here") throw notHere(registration, holder);
     const run = this.#run(namespace, storyRun);
     if (run.plan?.refusal) throw run.plan.refusal;
     const name = run.stepId(registration.step);
@@ -228,6 +230,8 @@ export class Hub implements Traffic {
   #replan(namespace: string, storyRun: string): void {
     const run = this.#runs.get(keyOf(namespace, storyRun));
     if (run === undefined) return;
+    const holder = this.#deps.plans.holder?.(namespace, storyRun) ?? "here";
+    if (typeof holder === "object") return this.#leave(run, holder);
     const plan = this.#deps.plans.plan(namespace, storyRun);
     run.applyPlan(plan, this.#deps.clock.monotonicMs());
     for (const session of [...this.#sessions]) {
@@ -247,11 +251,29 @@ export class Hub implements Traffic {
     this.#release(run);
   }
 
+  /** The run is moved away: its streams end so that their connectors follow it, and what waited is counted as moved. */
+  #leave(run: RunState, holder: Holder): void {
+    run.leave();
+    for (const session of [...this.#sessions]) {
+      if (session.run === run) this.close(session, notHere(session.registration, holder));
+    }
+    run.leave();
+    run.applyPlan(null, this.#deps.clock.monotonicMs());
+    for (const step of [...run.steps]) run.prune(step);
+    this.#release(run);
+  }
+
   #release(run: RunState): void {
     if (!run.isIdle() || !this.#runs.delete(keyOf(run.namespace, run.storyRun))) return;
     run.clear("step_removed");
     this.#ended.add(run.namespace, run.story, run.edges(), true);
   }
+}
+
+function notHere(registration: Registration, holder: Holder): TransportError {
+  const { namespace, storyRun } = registration;
+  const where = typeof holder === "object" ? `is held by ${holder.owner}` : "has no hub that is known here";
+  return new TransportError("Unavailable", `StoryRun ${namespace}/${storyRun} ${where}`, registration);
 }
 
 function keyOf(namespace: string, storyRun: string): string {

@@ -81,8 +81,8 @@ export class RunState {
     if (plan !== null) this.story = plan.story;
     const planned = plan?.steps ?? new Map<string, never>();
     for (const step of this.#steps.values()) {
-      step.isRemoved = !planned.has(step.name);
-      if (step.isRemoved) step.outbox.clear("step_removed");
+      step.removedAs = planned.has(step.name) ? null : "step_removed";
+      if (step.removedAs !== null) step.outbox.clear(step.removedAs);
     }
     const routes = new Map<string, readonly Route[]>();
     for (const step of planned.values()) {
@@ -109,6 +109,12 @@ export class RunState {
 
   edges(): readonly EdgeCount[] {
     return [...this.#edges.values()].map((edge) => edge.snapshot());
+  }
+
+  /** The run is on another hub now: what waits, or is still held by its senders, is dropped. */
+  leave(): void {
+    for (const step of this.#steps.values()) step.removedAs = "moved";
+    this.clear("moved");
   }
 
   /** Drops everything that waits. */

@@ -281,8 +281,8 @@ export class Session {
   /** Offers a held packet again; with `drops` one that still finds no room is dropped. False: it still waits. */
   #settle(held: Held, drops: boolean): boolean {
     const { route, packet, suffix, size } = held;
-    if (route.target.isRemoved) {
-      route.edge.drop("step_removed");
+    if (route.target.removedAs !== null) {
+      route.edge.drop(route.target.removedAs);
       if (held.isCounted) route.edge.buffered--;
       return true;
     }

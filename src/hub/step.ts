@@ -16,8 +16,8 @@ export class StepState {
   generation = 0;
   /** True from the end of a stall until the step takes packets again; then full means drop, at once. */
   isStalled = false;
-  /** True once an edit has taken the step out of the Story: what is still held for it is dropped. */
-  isRemoved = false;
+  /** Why what is still held for it is dropped: an edit took it out of the Story, or its run was moved. Null: it is not. */
+  removedAs: "step_removed" | "moved" | null = null;
   /** When the step last had a stream or took a packet, for the eviction of buffers that nobody reads. */
   lastActiveMs: number;
   readonly #waiting: Session[] = [];

@@ -1,5 +1,5 @@
 /** Plans that a test sets by hand. */
-import type { PlanSource } from "../../src/hub/plans.ts";
+import type { Holder, PlanSource } from "../../src/hub/plans.ts";
 import type { DeliveryPlan, RunPlan, TargetPlan } from "../../src/routing/plan.ts";
 
 const lanes = { audio: null, video: null, binary: null, payload: null };
@@ -39,6 +39,7 @@ export function plan(edges: readonly string[], each: DeliveryPlan, changes: Part
 
 export class FakePlans implements PlanSource {
   #plan: RunPlan | null;
+  #holder: Holder = "here";
   readonly #listeners = new Set<(namespace: string, storyRun: string) => void>();
 
   constructor(plan: RunPlan | null) {
@@ -52,6 +53,16 @@ export class FakePlans implements PlanSource {
   subscribe(changed: (namespace: string, storyRun: string) => void): () => void {
     this.#listeners.add(changed);
     return () => this.#listeners.delete(changed);
+  }
+
+  holder(): Holder {
+    return this.#holder;
+  }
+
+  /** The run is placed; a hub that does not hold it has no plan for it. */
+  place(holder: Holder, plan: RunPlan | null): void {
+    this.#holder = holder;
+    this.set(plan);
   }
 
   set(plan: RunPlan | null): void {
