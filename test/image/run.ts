@@ -7,7 +7,7 @@
  *   apt-get install buildah debootstrap
  */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { request } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -107,8 +107,10 @@ async function image(target: string, programs: Readonly<Record<string, readonly 
     console.log(`     ${whole} MB with the base image, ${ours} KiB of it ours`);
     for (const shell of ["bin/sh", "bin/bash", "bin/dash"]) rmSync(join(folder, "usr", shell), { force: true });
     check("/connector is there for webhooks of either operator", isExecutable(join(folder, "connector")));
-    const client = readdirSync(join(folder, "app")).filter((file) => file.endsWith(".mjs"));
-    console.log(`     programs: ${client.join(", ")}`);
+    const files = readdirSync(join(folder, "app")).filter((file) => file.endsWith(".mjs"));
+    console.log(`     programs: ${files.join(", ")}`);
+    const connector = readFileSync(join(folder, "app/connector.mjs"), "utf8");
+    check("the connector carries no Kubernetes client", !connector.includes("loadFromDefault"));
     for (const [program, args] of Object.entries(programs)) {
       const run = inside(folder, "/usr/local/bin/node", `/app/${program}`, ...args);
       check(`${program} ${args.join(" ")} starts without a shell`, run.status === 0, run.text);
@@ -154,7 +156,10 @@ async function serves(folder: string): Promise<void> {
   const child = spawn("chroot", [
     ...[`--userspec=${user}:${user}`, folder, "/usr/local/bin/node", "/app/hub.mjs", "--manifests", "/manifests"],
     ...["--listen", `127.0.0.1:${port}`, "--health-listen", `127.0.0.1:${health}`],
-  ], { env: { PATH: "/usr/local/bin:/usr/sbin", NODE_COMPILE_CACHE: "/app/cache" }, stdio: ["ignore", "ignore", "inherit"] });
+  ], {
+    env: { PATH: "/usr/local/bin:/usr/sbin", NODE_COMPILE_CACHE: "/app/cache" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   try {
     let status = 0;
     while (status !== 200 && performance.now() - begunMs < 20_000) {
