@@ -57,7 +57,14 @@ async function write(folder: string, text: string): Promise<string> {
 }
 
 /** A hub with discovery over the folder, in this process. */
-async function local(folder: string): Promise<{ readonly address: string; stop(): Promise<number> }> {
+interface Local {
+  readonly address: string;
+  /** What it wrote to standard error. */
+  readonly err: () => string;
+  stop(): Promise<number>;
+}
+
+async function local(folder: string): Promise<Local> {
   const command = new Command(["local", folder, "--listen", "127.0.0.1:0", "--health-listen", "127.0.0.1:0"]);
   const look = () => /listen on ([^\s,]+)/.exec(command.err)?.[1];
   const address = await Promise.race([
@@ -66,6 +73,7 @@ async function local(folder: string): Promise<{ readonly address: string; stop()
   ]);
   return {
     address,
+    err: () => command.err,
     stop: () => {
       command.interrupt();
       return within(10_000, "local ends", command.done);
@@ -213,7 +221,7 @@ cli("what is not there to answer is said with the address", async () => {
 
 cli("send and recv are steps: what one writes the other prints, and it is counted", async ({ folder }) => {
   await write(folder, story(a + b + c));
-  const { address, stop } = await local(folder);
+  const { address, err, stop } = await local(folder);
   try {
     const receiver = new Command(["recv", "demo/chat-local/b", "--hub", address, "--count", "2"]);
     const lines = ['{"metadata":{"type":"chat.message.v1"},"payload":{"text":"one"}}\n\n{"te', 'xt":"two"}'];
@@ -235,6 +243,7 @@ cli("send and recv are steps: what one writes the other prints, and it is counte
   } finally {
     assert.is(await stop(), 0);
   }
+  assert.match(err(), "stopped, 0 packets dropped before, and 2 packets in buffers lost now\n");
 });
 
 cli("send names the line that is no packet, and a step's refusal at once", async ({ folder }) => {
@@ -247,9 +256,17 @@ cli("send names the line that is no packet, and a step's refusal at once", async
     assert.match(bad.err, 'line 2: "text" is no field of a packet');
     const newer = await run([...target, "--generation", "2"], { stdin: ['{"n":1}'] });
     assert.is(newer.code, 0, newer.err);
+    assert.match(newer.err, "1 packet sent");
     const stale = await run(target, { stdin: ['{"n":1}'] });
     assert.is(stale.code, 1);
     assert.match(stale.err, "StaleGeneration");
+    for (const command of ["send", "recv"]) {
+      const misspelt = await run([command, "demo/chat-local/aa", "--hub", address], { stdin: ['{"n":1}'] });
+      assert.is(misspelt.code, 4);
+      assert.match(misspelt.err, 'StoryRun demo/chat-local has no step "aa"; did you mean "a"? (UnknownStep)');
+      const other = await run([command, "demo/chat-local/quite-another", "--hub", address], { stdin: ['{"n":1}'] });
+      assert.match(other.err, 'no step "quite-another" (it has a, b, c)');
+    }
     const unknown = await run(["bindings", "demo/nobody", "--discovery", address]);
     assert.is(unknown.code, 4);
   } finally {
@@ -259,7 +276,7 @@ cli("send names the line that is no packet, and a step's refusal at once", async
 
 cli("recv ends with 0 when it is interrupted", async ({ folder }) => {
   await write(folder, story(a + b + c));
-  const { address, stop } = await local(folder);
+  const { address, err, stop } = await local(folder);
   try {
     const receiver = new Command(["recv", "demo/chat-local/c", "--hub", address]);
     await run(["send", "demo/chat-local/a", "--hub", address], { stdin: ['{"n":1}'] });

@@ -19,6 +19,7 @@ import { connectorLine, localLogLine } from "./local-log.ts";
 import { startNode } from "./node.ts";
 import { readOptions } from "./options.ts";
 import { startView, type View } from "./view/live.ts";
+import { stopLine } from "./view/summary.ts";
 
 /** The HTTP/1.1 port; where it is taken and no flag asks for it, a free one serves as well. */
 const defaultAdmin = { host: "127.0.0.1", port: 8081, elseFree: true };
@@ -120,7 +121,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   } finally {
     unsubscribe();
     await children.close();
-    view?.stop();
+    const verdict = view?.stop();
+    if (verdict !== undefined && !isOnce && io.signal.aborted) io.err(stopLine(verdict) + "\n");
     await node.close(drainLimitMs);
   }
 }

@@ -2,6 +2,7 @@
 import { connectTo } from "../adapters/rpc/clients.ts";
 import { openStepStream, packetBytes } from "../adapters/rpc/step-stream.ts";
 import type { Io } from "./io.ts";
+import { refuseUnknownStep } from "./known-step.ts";
 import { count, readOptions } from "./options.ts";
 import { formatPacket } from "./packet-json.ts";
 import { addressOf, stepTarget, streamOptions } from "./targets.ts";
@@ -13,6 +14,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const most = values["count"] === undefined ? Infinity : count("recv", "count", values["count"], 1);
   const connection = connectTo(addressOf(io, values["hub"], ["BOBRAVOZ_HUB_ENDPOINT"]), io);
   try {
+    await refuseUnknownStep(connection, identity, io.signal);
     const stream = openStepStream({ connection, identity, signal: io.signal });
     let received = 0;
     for await (const packet of stream.packets) {

@@ -76,7 +76,7 @@ export function look(
     return fail(new TransportError("Unavailable", "objects are still being listed", subject));
   }
   const steps = decision.inputs?.story.spec.steps;
-  if (steps !== undefined && !steps.some(({ name }) => name === step)) {
+  if (steps !== undefined && !steps.some(({ name, id }) => name === step || id === step)) {
     return fail(new TransportError("UnknownStep", `StoryRun ${run} has no step "${step}"`, subject));
   }
   const { failure } = decision;

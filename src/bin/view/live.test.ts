@@ -106,7 +106,7 @@ view("a line that is wider than the terminal is cut", () => {
 view("the summary of a run in which all is accounted for is good", () => {
   const { shown, view } = start();
   shown.counts = [counts(10, 10)];
-  assert.equal(view.stop(), { isGood: true, faults: [] });
+  assert.equal(view.stop(), { isGood: true, faults: [], lost: { dropped: 0, buffered: 0 } });
   assert.match(shown.text, /a ─> b {2}hub {9}10 {9}10 {9}0 {8}0 {2}1000 B\n/);
   assert.match(shown.text, "every packet is accounted for");
 });
@@ -116,7 +116,7 @@ view("what is dropped, buffered or missing is named, and the verdict is not good
   dropped.shown.counts = [counts(10, 6, 3)];
   assert.equal(dropped.view.stop().faults, [
     "a ─> b of demo/run: 3 packets dropped (expired 3)",
-    "a ─> b of demo/run: 1 packets still buffered",
+    "a ─> b of demo/run: 1 packet still buffered",
   ]);
   const missing = start();
   missing.shown.counts = [{ ...counts(10, 10), delivered: 8 }];

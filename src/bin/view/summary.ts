@@ -7,6 +7,21 @@ export interface Verdict {
   readonly isGood: boolean;
   /** What is wrong, one line for each edge; empty where nothing is. */
   readonly faults: readonly string[];
+  /** Packets that no step will get, over all edges. */
+  readonly lost: { readonly dropped: number; readonly buffered: number };
+}
+
+/** `1 packet`, `2 packets`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** What a stop leaves undelivered, in one line. */
+export function stopLine({ lost: { dropped, buffered } }: Verdict): string {
+  if (dropped + buffered === 0) return "stopped, no packet dropped";
+  return `stopped, ${counted(dropped, "packet")} dropped before, and ${
+    counted(buffered, "packet")
+  } in buffers lost now`;
 }
 
 /** Judges the last counters of a run that has ended. */
@@ -15,12 +30,17 @@ export function judge(rows: readonly EdgeRow[]): Verdict {
   for (const row of rows) {
     const name = `${row.from} ─> ${row.to} of ${row.run}`;
     const missing = row.received - row.delivered - row.buffered - row.dropped;
-    if (missing !== 0) faults.push(`${name}: ${missing} of ${row.received} packets are not accounted for`);
-    if (row.dropped > 0) faults.push(`${name}: ${row.dropped} packets dropped (${row.dropReasons})`);
-    if (row.buffered > 0) faults.push(`${name}: ${row.buffered} packets still buffered`);
+    if (missing !== 0) {
+      faults.push(
+        `${name}: ${missing} of ${counted(row.received, "packet")} ${missing === 1 ? "is" : "are"} not accounted for`,
+      );
+    }
+    if (row.dropped > 0) faults.push(`${name}: ${counted(row.dropped, "packet")} dropped (${row.dropReasons})`);
+    if (row.buffered > 0) faults.push(`${name}: ${counted(row.buffered, "packet")} still buffered`);
   }
   if (rows.every((row) => row.received === 0)) faults.push("no packet was seen on any edge");
-  return { isGood: faults.length === 0, faults };
+  const sum = (field: "dropped" | "buffered") => rows.reduce((total, row) => total + row[field], 0);
+  return { isGood: faults.length === 0, faults, lost: { dropped: sum("dropped"), buffered: sum("buffered") } };
 }
 
 /** The summary: a row for each edge, then the verdict. */
