@@ -1,19 +1,19 @@
 /** Certificates: cert-manager's objects (control-plane 8.6), or Secrets that our own keeper of certificates fills. */
 import { certificateNames, clusterMetadata, metadata, names } from "./names.ts";
-import { type Manifest, type Node, slot } from "./values.ts";
+import { type Manifest, slot } from "./values.ts";
 
 const issuer = slot("sharedCAIssuerName", "bobrapet-shared-ca");
 const bootstrap = "bobrapet-selfsigned-bootstrap";
 const root = "bobrapet-ca-root";
 
-function certificate(name: string, secretName: string, dnsNames: readonly Node[]): Manifest {
+function certificate(name: string, secretName: string): Manifest {
   return {
     apiVersion: "cert-manager.io/v1",
     kind: "Certificate",
     metadata: metadata(name),
     spec: {
       secretName,
-      dnsNames,
+      dnsNames: certificateNames(secretName),
       privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
       usages: ["digital signature", "server auth", "client auth"],
       issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: issuer },
@@ -22,9 +22,9 @@ function certificate(name: string, secretName: string, dnsNames: readonly Node[]
 }
 
 export const managedCertificates: readonly Manifest[] = [
-  certificate(names.hubTls, names.hubTls, certificateNames.hub),
-  certificate(names.servingCertificate, names.webhookTls, certificateNames.webhook),
-  certificate(names.metricsCertificate, names.metricsTls, certificateNames.metrics),
+  certificate(names.hubTls, names.hubTls),
+  certificate(names.servingCertificate, names.webhookTls),
+  certificate(names.metricsCertificate, names.metricsTls),
 ];
 
 /** The authority that both operators share; the workflow operator's installation brings the same. */

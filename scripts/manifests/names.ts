@@ -1,29 +1,16 @@
 /** Names, ports and labels that several manifests share (control-plane 8.4 and 8.6). */
+import { certifiedServices, installation } from "../../src/contract/installation.ts";
 import { join, known, type Node, type Slot } from "./values.ts";
 
 /** The namespace that it shares with the workflow operator; a chart's is that of its release. */
-export const namespace: Slot = known(".Release.Namespace", "bobrapet-system");
+export const namespace: Slot = known(".Release.Namespace", installation.namespace);
 
 const prefix = "bobravoz-grpc";
 
 export const names = {
-  controller: `${prefix}-controller-manager`,
-  webhook: `${prefix}-webhook`,
-  hub: `${prefix}-hub`,
-  certificates: `${prefix}-certificates`,
-  hubPods: `${prefix}-hub-pods`,
-  discovery: `${prefix}-discovery`,
-  metricsService: `${prefix}-controller-manager-metrics-service`,
-  webhookService: `${prefix}-webhook-service`,
-  config: `${prefix}-operator-config`,
-  hubTls: `${prefix}-hub-tls`,
-  webhookTls: `${prefix}-webhook-server-cert`,
-  metricsTls: `${prefix}-metrics-server-cert`,
-  ca: `${prefix}-ca`,
-  webhookConfiguration: `${prefix}-transport-connector-mutating-webhook-configuration`,
+  ...installation,
   servingCertificate: `${prefix}-serving-cert`,
   metricsCertificate: `${prefix}-metrics-certs`,
-  lease: "184655c9.bubustack.io",
 } as const;
 
 export const ports = { hub: 9000, discovery: 9100, metrics: 8443, webhook: 9443, probes: 8081 } as const;
@@ -68,9 +55,7 @@ export const clusterDomain: Slot = {
   fallback: "cluster.local",
 };
 
-/** The names of each certificate (control-plane 8.6, ARCHITECTURE 4). */
-export const certificateNames = {
-  hub: [names.hub, `*.${names.hubPods}`, names.discovery].flatMap(serviceNames),
-  webhook: serviceNames(names.webhookService),
-  metrics: serviceNames(names.metricsService),
-} as const;
+/** The names of the certificate in a Secret. */
+export function certificateNames(secret: string): readonly Slot[] {
+  return (certifiedServices[secret] ?? []).flatMap(serviceNames);
+}

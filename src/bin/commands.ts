@@ -18,6 +18,7 @@ export const commands = {
   recv: () => import("./recv.ts"),
   hub: () => import("./hub.ts"),
   connector: () => import("./connector.ts"),
+  certificates: () => import("./certificates.ts"),
   version: () => import("./version.ts"),
   help: () => import("./help.ts"),
 } as const satisfies Record<string, () => Promise<Subcommand>>;

@@ -107,6 +107,20 @@ const helps = {
       "or the hub cannot be reached again, with 0 at SIGTERM.",
     ],
   },
+  certificates: {
+    summary: "make and renew the certificates of an installation without cert-manager",
+    usage: "bobravoz certificates [--namespace NAME] [--once] [--engram NAMESPACE/SECRET[,…]]",
+    examples: ["bobravoz certificates --once", "bobravoz certificates --engram demo/engram-tls"],
+    flags: [
+      ["--namespace NAME", "of the installation; default bobrapet-system"],
+      ["--once", "put right what is missing, wrong or old, and end; default: look every minute"],
+      ["--engram NAMESPACE/SECRET", "write certificates for engrams of these namespaces instead, for a year, and end"],
+      ["--webhook-configuration NAME", "registration that is to trust the authority"],
+      ["--cluster-domain DOMAIN", "default cluster.local, or what BUBU_HUB_CLUSTER_DOMAIN says"],
+      ["--kubeconfig FILE, --context NAME", "default: KUBECONFIG, ~/.kube/config, or the pod's own account"],
+    ],
+    notes: ["The authority lives 10 years, certificates 90 days; each is renewed after two thirds of its life."],
+  },
   version: {
     summary: "print the version",
     usage: "bobravoz version [--output text|json]",
