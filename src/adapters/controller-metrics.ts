@@ -9,6 +9,8 @@ import type { Cluster, ClusterEvent } from "../control/cluster.ts";
 import type { Decisions } from "../control/decisions.ts";
 import { defaultConcurrency, type QueueEvents } from "../control/queue.ts";
 import type { World } from "../control/world.ts";
+import type { IdentityGate } from "./identity/gate.ts";
+import { addIdentityCounter } from "./identity/metrics.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Who asks the API server. */
@@ -90,6 +92,11 @@ export class ControllerMetrics implements Metrics {
 
   render(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** Verdicts of this gate are among the metrics. */
+  identity(gate: IdentityGate): void {
+    addIdentityCounter(this.#registry, [gate]);
   }
 
   /** The same API, with its requests counted by method and status. */

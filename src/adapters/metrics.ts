@@ -4,6 +4,8 @@
  */
 import client from "prom-client";
 import type { Hub, HubFacts } from "../hub/hub.ts";
+import type { IdentityGate } from "./identity/gate.ts";
+import { addIdentityCounter } from "./identity/metrics.ts";
 
 /** Renders metrics; content type in `contentType`. */
 export interface Metrics {
@@ -13,8 +15,9 @@ export interface Metrics {
 
 type Sample = readonly [labels: Record<string, string>, value: number];
 
-export function hubMetrics(hub: Hub, version: string): Metrics {
+export function hubMetrics(hub: Hub, version: string, identity: readonly IdentityGate[] = []): Metrics {
   const registry = new client.Registry();
+  addIdentityCounter(registry, identity);
   let facts: HubFacts = hub.facts();
   const counter = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<Sample>) => {
     new client.Counter({

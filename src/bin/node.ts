@@ -5,6 +5,8 @@
 import { file_transport_v1_hub, HubService } from "../../gen/transport/v1/hub_pb.ts";
 import { paced } from "../adapters/pace.ts";
 import type { AdminOptions } from "../adapters/http/admin.ts";
+import { authorizeBy } from "../adapters/identity/caller.ts";
+import type { IdentityGates } from "../adapters/identity/gate.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
@@ -30,6 +32,8 @@ export interface NodeOptions {
   /** What bindings say of this hub; null: the address that it listens on. */
   readonly advertised: string | null;
   readonly config: HubConfig;
+  /** Who may open streams and ask discovery. Default: everybody, as on a loopback address (DECISIONS W-01). */
+  readonly identity?: IdentityGates | undefined;
   /** Facts beside the hub's own address and buffers. */
   readonly decide?: Omit<Partial<DecideOptions>, "hubEndpoint" | "drained">;
   readonly clock: Clock;
@@ -69,8 +73,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       },
     },
   });
+  const asks = options.identity?.discovery ?? null;
   const services = discoveryServices({
     control,
+    authorize: asks === null ? undefined : authorizeBy(asks),
     cluster,
     beside: [HubService.typeName],
     files: [file_transport_v1_hub],

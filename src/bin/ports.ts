@@ -6,6 +6,8 @@ import { notGrpc } from "../adapters/grpc/serve.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
 import { listenGrpc } from "../adapters/http/server.ts";
+import { callerValues } from "../adapters/identity/caller.ts";
+import type { IdentityGate } from "../adapters/identity/gate.ts";
 import type { Metrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
@@ -18,6 +20,8 @@ export interface PortsOptions {
   readonly tls: TlsFiles | null;
   /** Whose streams have the fast path; null: no hub is in this process. */
   readonly hub: Hub | null;
+  /** Who may open a stream of the hub by the fast path. Default: everybody. */
+  readonly identity?: IdentityGate | null | undefined;
   /** Adds every service. Returns whose watches are served fast. */
   readonly services: (router: ConnectRouter) => Discovery | void;
   /** On the admin port; null: elsewhere. */
@@ -45,6 +49,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     routes(router) {
       discovery = options.services(router) ?? null;
     },
+    contextValues: callerValues,
     // who sends gzip is understood; audio and small packets gain nothing from it and lose most of their speed
     acceptCompression: [compressionGzip],
     compressMinBytes: 0xffff_ffff,
@@ -55,8 +60,8 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     },
   });
   let isListening = false;
-  const { listen, tls, hub, maxReceiveBytes, clock, log } = options;
-  const server = await listenGrpc({ ...listen, tls, hub, discovery, handler, clock, log, maxReceiveBytes });
+  const { listen, tls, hub, identity = null, maxReceiveBytes, clock, log } = options;
+  const server = await listenGrpc({ ...listen, tls, hub, identity, discovery, handler, clock, log, maxReceiveBytes });
   isListening = true;
   let admin: AdminServer | null = null;
   try {

@@ -5,6 +5,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { AdminOptions } from "../adapters/http/admin.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
+import type { IdentityGates } from "../adapters/identity/gate.ts";
 import { hubMetrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import { addHub } from "../adapters/rpc/process.ts";
@@ -22,6 +23,8 @@ export interface ServeOptions {
   readonly admin: Pick<AdminOptions, "host" | "port" | "elseFree"> | null;
   readonly tls: TlsFiles | null;
   readonly config: HubConfig;
+  /** Who may open a stream, and what is counted of both gates. Default: everybody, as on a loopback address (DECISIONS W-01). */
+  readonly identity?: IdentityGates | undefined;
   readonly plans: PlanSource;
   /** Adds the services beside HubService, which it may ask for live counters. Returns whose watches are served fast. */
   readonly services: (router: ConnectRouter, hub: Hub) => Discovery | void;
@@ -44,6 +47,7 @@ export interface Served {
 /** Starts a hub. Throws `PortInUse` or `InvalidConfiguration`; then nothing is left open. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { config, clock, log } = options;
+  const gates = options.identity ?? { hub: null, discovery: null };
   const hub = new Hub({
     plans: options.plans,
     clock,
@@ -54,11 +58,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const ports = await openPorts({
     ...options,
     hub,
+    identity: gates.hub,
     services(router) {
-      addHub(router, hub);
+      addHub(router, hub, gates.hub);
       return options.services(router, hub);
     },
-    metrics: hubMetrics(hub, version),
+    metrics: hubMetrics(hub, version, [gates.hub, gates.discovery].filter((gate) => gate !== null)),
     missing: () => [...(hub.isDraining ? ["the hub is draining"] : []), ...options.missing()],
     maxReceiveBytes: config.maxReceiveBytes,
   });

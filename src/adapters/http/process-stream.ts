@@ -8,11 +8,12 @@ import { TransportError } from "../../contract/errors.ts";
 import type { Packet } from "../../delivery/packet.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { StreamPort } from "../../hub/port.ts";
-import { parseRegistration } from "../../hub/registration.ts";
+import { parseRegistration, type Registration } from "../../hub/registration.ts";
 import type { Session } from "../../hub/session.ts";
 import { isPlainGrpc } from "../grpc/serve.ts";
 import { endWithoutMessages, endWithTrailers, responseHeaders } from "../grpc/server-end.ts";
 import { outcomeOf, parseGrpcTimeout, statusTrailers } from "../grpc/status.ts";
+import type { IdentityGate } from "../identity/gate.ts";
 import { type FrameFault, FrameReader, type MessageSink } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 
@@ -40,6 +41,8 @@ export interface ProcessStreamDeps {
   readonly clock: Clock;
   /** Largest request message in bytes (`BUBU_GRPC_MAX_RECV_BYTES`). */
   readonly maxReceiveBytes: number;
+  /** Who may open a stream; null: everybody. */
+  readonly identity: IdentityGate | null;
 }
 
 /** Serves one stream until it ends. */
@@ -78,28 +81,55 @@ class ProcessStream implements StreamPort, MessageSink {
         const value = headers[name];
         return Array.isArray(value) ? value[0] : value;
       });
-      const session = deps.hub.open(registration, this);
-      this.#session = session;
-      stream.respond(responseHeaders, { waitForTrailers: true });
-      stream.on("data", (chunk: Buffer) => this.#read(chunk));
-      stream.on("end", () => this.#peerEnded());
-      stream.on("close", () => this.#closed());
-      // a held sender that leaves: its stream closes only after all of it was read
-      stream.on("aborted", () => {
-        this.#closed();
-        stream.resume();
-      });
-      const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
-      if (timeoutMs !== null) {
-        this.#deadline = deps.clock.after(timeoutMs, () => {
-          const text = `hub stream deadline exceeded: ${timeoutMs} ms`;
-          session.end(new TransportError("DeadlineExceeded", text, registration));
-        });
-      }
-      session.writable();
+      const claim = { action: "stream", ...registration } as const;
+      const checked = deps.identity?.check(claim, stream.session ?? null, headers.authorization);
+      if (checked === undefined) this.#open(registration, headers);
+      else this.#openAfter(checked, registration, headers);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  /** Opens the session once the check is done; until then nothing is read, so that the peer is held by its window. */
+  #openAfter(checked: Promise<void>, registration: Registration, headers: IncomingHttpHeaders): void {
+    const stream = this.#stream;
+    let isGone = false;
+    const gone = () => {
+      isGone = true;
+      stream.resume();
+    };
+    stream.once("aborted", gone);
+    stream.once("close", gone);
+    checked.then(() => {
+      stream.removeListener("aborted", gone);
+      stream.removeListener("close", gone);
+      if (isGone || stream.destroyed) this.#isEnded = true;
+      else this.#open(registration, headers);
+    }).catch((error: unknown) => this.#refuse(error));
+  }
+
+  #open(registration: Registration, headers: IncomingHttpHeaders): void {
+    const stream = this.#stream;
+    const { hub, clock } = this.#deps;
+    const session = hub.open(registration, this);
+    this.#session = session;
+    stream.respond(responseHeaders, { waitForTrailers: true });
+    stream.on("data", (chunk: Buffer) => this.#read(chunk));
+    stream.on("end", () => this.#peerEnded());
+    stream.on("close", () => this.#closed());
+    // a held sender that leaves: its stream closes only after all of it was read
+    stream.on("aborted", () => {
+      this.#closed();
+      stream.resume();
+    });
+    const timeoutMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
+    if (timeoutMs !== null) {
+      this.#deadline = clock.after(timeoutMs, () => {
+        const text = `hub stream deadline exceeded: ${timeoutMs} ms`;
+        session.end(new TransportError("DeadlineExceeded", text, registration));
+      });
+    }
+    session.writable();
   }
 
   get writable(): boolean {

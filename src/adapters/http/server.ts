@@ -11,6 +11,7 @@ import type { Clock, Log } from "../../contract/runtime.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { type Http2Port, listenHttp2 } from "../grpc/listen.ts";
 import type { TlsFiles } from "../grpc/options.ts";
+import type { IdentityGate } from "../identity/gate.ts";
 import { endWithResponse } from "./half-open.ts";
 import type { Discovery } from "../rpc/discovery-server.ts";
 import { isPlainGrpcProcess, serveProcessStream } from "./process-stream.ts";
@@ -26,6 +27,8 @@ export interface GrpcServerOptions {
   /** Whose watches have the fast path. Default: the Connect adapter serves them, as all else of discovery. */
   readonly discovery?: Discovery | null;
   readonly maxReceiveBytes: number;
+  /** Who may open a stream of the hub. Default: everybody. */
+  readonly identity?: IdentityGate | null;
   /** What the Connect adapter serves. */
   readonly handler: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
   readonly clock: Clock;
@@ -36,7 +39,7 @@ export interface GrpcServerOptions {
 export function listenGrpc(options: GrpcServerOptions): Promise<Http2Port> {
   const inner = http2.createServer(options.handler);
   const { hub, discovery, clock, maxReceiveBytes, tls, log } = options;
-  const deps = hub === null ? null : { hub, clock, maxReceiveBytes };
+  const deps = hub === null ? null : { hub, clock, maxReceiveBytes, identity: options.identity ?? null };
   const watches = discovery == null ? null : { discovery, clock, maxReceiveBytes };
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return listenHttp2({

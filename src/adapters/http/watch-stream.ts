@@ -6,7 +6,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { createContextValues } from "@connectrpc/connect";
 import {
   DiscoveryService,
   WatchBindingsRequestSchema,
@@ -17,6 +16,7 @@ import type { Clock, Timer } from "../../contract/runtime.ts";
 import type { VersionedBinding } from "../../control/versioned-binding.ts";
 import type { Delta } from "../../control/subscriptions.ts";
 import type { Discovery } from "../rpc/discovery-server.ts";
+import { callerValues } from "../identity/caller.ts";
 import { isPlainGrpc } from "../grpc/serve.ts";
 import { endWithTrailers, responseHeaders } from "../grpc/server-end.ts";
 import { parseGrpcTimeout, reasonHeader, statusTrailers } from "../grpc/status.ts";
@@ -59,7 +59,7 @@ class WatchStream implements MessageSink {
     this.#stream = stream;
     this.#deps = deps;
     const { closing } = deps.discovery;
-    const caller = { requestHeader: toHeaders(headers), values: createContextValues() };
+    const caller = { requestHeader: toHeaders(headers), values: callerValues({ stream }) };
     this.#session = new WatchSession(deps.discovery, caller, () => this.#pump());
     this.#reader = new FrameReader(this, deps.maxReceiveBytes, Infinity);
     // What a peer's reset or a broken connection reports here also closes the stream, which is what counts.

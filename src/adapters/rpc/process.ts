@@ -18,24 +18,33 @@ import type { Hub } from "../../hub/hub.ts";
 import type { StreamPort } from "../../hub/port.ts";
 import { parseRegistration } from "../../hub/registration.ts";
 import type { Session } from "../../hub/session.ts";
+import { callerSession } from "../identity/caller.ts";
+import type { IdentityGate } from "../identity/gate.ts";
 import { toConnectError } from "./status.ts";
 
 /** Responses that may wait for the adapter to write them. */
 const maxWaiting = 64;
 
-export function addHub(router: ConnectRouter, hub: Hub): void {
-  router.service(HubService, { process: (requests, context) => process(requests, context, hub) });
+/** Adds the service; `identity` says who may open a stream, null: everybody. */
+export function addHub(router: ConnectRouter, hub: Hub, identity: IdentityGate | null = null): void {
+  router.service(HubService, { process: (requests, context) => process(requests, context, hub, identity) });
 }
 
 async function* process(
   requests: AsyncIterable<ProcessRequest>,
   context: HandlerContext,
   hub: Hub,
+  identity: IdentityGate | null,
 ): AsyncGenerator<ProcessResponse> {
   const port = new QueuePort();
   let session: Session;
   try {
-    session = hub.open(parseRegistration((name) => context.requestHeader.get(name) ?? undefined), port);
+    const { requestHeader, values } = context;
+    const registration = parseRegistration((name) => requestHeader.get(name) ?? undefined);
+    const claim = { action: "stream", ...registration } as const;
+    await identity?.check(claim, values.get(callerSession), requestHeader.get("authorization"));
+    context.signal.throwIfAborted();
+    session = hub.open(registration, port);
   } catch (error) {
     throw toConnectError(error);
   }
