@@ -82,7 +82,12 @@ class Bed {
   }
 
   #controller(isLeader: boolean, scaleToZero: boolean): Control {
-    const placements = new Placements({ first: address(0), fixed: null, isLeader: () => isLeader });
+    const placements = new Placements({
+      first: address(0),
+      service: () => "hub:9000",
+      fixed: null,
+      isLeader: () => isLeader,
+    });
     const control = new Control({
       ...this.#common,
       isLeader: () => isLeader,

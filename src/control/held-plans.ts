@@ -3,8 +3,8 @@
  * A run with two records, while a move is being written, is on both hubs for that moment.
  */
 import type { Decisions } from "./decisions.ts";
-import { type HubPlace, placeAt } from "./placement.ts";
-import { isStarting, recordOf, unitOf } from "./placement-record.ts";
+import { type HubPlace, placeAt, recordedIn } from "./placement.ts";
+import { recordOf, unitOf } from "./placement-record.ts";
 import type { World } from "./world.ts";
 
 /** A hub among others. */
@@ -20,12 +20,9 @@ export interface OwnHub {
 /** The place of a run as recorded, for decisions that a hub makes: the same that the controller decided. */
 export function recordedPlace(world: World, namespace: string, storyRun: string, own: OwnHub): HubPlace {
   if (own.isOnly) return placeAt(own.address, "Ready");
-  const recorded = unitOf(world, namespace, storyRun).bindings.filter((binding) => recordOf(binding) !== undefined);
-  const here = recorded.filter((binding) => recordOf(binding) === own.address);
-  const [chosen] = here.length > 0 ? here : recorded;
-  if (chosen === undefined) return placeAt(own.first, "HubStarting");
-  const isWaiting = (here.length > 0 ? here : [chosen]).every(isStarting);
-  return placeAt(recordOf(chosen)!, isWaiting ? "HubStarting" : "Ready");
+  const { bindings } = unitOf(world, namespace, storyRun);
+  const here = bindings.filter((binding) => recordOf(binding) === own.address);
+  return recordedIn(here.length > 0 ? here : bindings) ?? placeAt(own.first, "HubStarting");
 }
 
 /** Decisions as the hub reads them: the plans of the runs that it holds, and who holds the others. */

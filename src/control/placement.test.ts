@@ -12,6 +12,7 @@ import { MemoryWorld } from "./world.ts";
 const test = suite("placement");
 
 const address = (index: number) => `hub-${index}.hub-pods.sys.svc.cluster.local:9000`;
+const service = (namespace: string) => `hub.${namespace}.svc.cluster.local:9000`;
 const pods = (...ready: readonly number[]): HubPod[] =>
   [0, 1, 2, 3, 4].map((index) => ({ name: `hub-${index}`, address: address(index), ready: ready.includes(index) }));
 
@@ -50,7 +51,7 @@ class Runs {
 }
 
 const open = (isLeader?: () => boolean) =>
-  new Placements({ first: address(0), fixed: null, ...(isLeader === undefined ? {} : { isLeader }) });
+  new Placements({ first: address(0), service, fixed: null, ...(isLeader === undefined ? {} : { isLeader }) });
 
 const openWith = (hubs: readonly HubPod[]) => {
   const placements = open();
@@ -151,7 +152,7 @@ test("a follower obeys the record where its own memory is another", () => {
 
 test("without a ready hub a run has pod 0's address and waits, and gets a place of its own when hubs are ready", () => {
   const runs = new Runs(40);
-  const leader = open();
+  const leader = openWith(pods());
   assert.equal(leader.endpoint(runs.world, "demo", "run-0"), {
     endpoint: address(0),
     serverName: "hub-0.hub-pods.sys.svc.cluster.local",
@@ -166,8 +167,27 @@ test("without a ready hub a run has pod 0's address and waits, and gets a place 
   assert.is(leader.endpoint(runs.world, "demo", "run-0").state, "Ready");
 });
 
+test("before any hub was seen what is recorded holds, so that a restart of the controller moves nothing", () => {
+  const runs = new Runs(3);
+  runs.record([0, 1, 2].map(address));
+  const fresh = open();
+  assert.equal(runs.places(fresh), [0, 1, 2].map(address));
+  assert.is(fresh.endpoint(runs.world, "demo", "run-1").state, "Ready");
+  fresh.setHubs(pods(0, 1, 2));
+  assert.equal(runs.places(fresh), [0, 1, 2].map(address));
+});
+
+test("C-102 where there is no StatefulSet of hubs the address is the Service's", () => {
+  const runs = new Runs(2);
+  const placements = open();
+  placements.setHubs(null);
+  assert.equal(runs.places(placements), Array(2).fill("hub.demo.svc.cluster.local:9000"));
+  placements.setHubs(pods(3));
+  assert.equal(runs.places(placements), Array(2).fill(address(3)));
+});
+
 test("an administrator's address is every run's, whichever hubs are ready", () => {
-  const fixed = new Placements({ first: address(0), fixed: "hub.local:7000" });
+  const fixed = new Placements({ first: address(0), service, fixed: "hub.local:7000" });
   fixed.setHubs(pods(1, 2));
   const runs = new Runs(5);
   runs.record(runs.names.map(() => address(1)));
@@ -206,7 +226,7 @@ test("subscribers hear of other ready hubs, and of nothing else", () => {
 
 test("C-102 the recorded address is the pod's, and says HubStarting with TransportReady False until a hub is ready", () => {
   const runs = new Runs(1);
-  const placements = open();
+  const placements = openWith(pods());
   const decide = () =>
     decideRun(runs.world, "demo", "run-0", {
       hubEndpoint: () => "",

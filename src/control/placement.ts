@@ -7,6 +7,7 @@
  *     memory ─────┘                                                         ─► else pod 0's address, `HubStarting`
  */
 import { hostPart } from "../contract/hub-address.ts";
+import type { TransportBinding } from "../contract/resources.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import { isStarting, recordOf, unitOf } from "./placement-record.ts";
 import { rendezvous } from "./rendezvous.ts";
@@ -32,6 +33,8 @@ export interface HubPlace {
 export interface PlacementsOptions {
   /** Address of pod 0, that of every run while no hub is ready. */
   readonly first: string;
+  /** Address of the hub for runs of a namespace where there is no StatefulSet of hubs: its Service (control-plane O-40). */
+  readonly service: (namespace: string) => string;
   /** `BUBU_HUB_ENDPOINT`: every run's address; nothing is placed then. Null: not set. */
   readonly fixed: string | null;
   /**
@@ -46,22 +49,25 @@ export class Placements {
   readonly #subscribers = new Set<() => void>();
   /** What was decided last, by unit. */
   readonly #decided = new Map<string, string>();
-  #ready: ReadonlySet<string> = new Set();
+  /** Null: not seen yet. */
+  #ready: ReadonlySet<string> | null = null;
+  #hasFleet = true;
 
   constructor(options: PlacementsOptions) {
     this.#options = options;
   }
 
-  /** Addresses of the hubs that are ready. */
-  get ready(): ReadonlySet<string> {
-    return this.#ready;
-  }
-
-  /** Takes over the pods as they are; subscribers are called when other ones are ready than before. */
-  setHubs(pods: readonly HubPod[]): void {
-    const ready = new Set(pods.filter((pod) => pod.ready).map(({ address }) => address));
-    if (ready.size === this.#ready.size && [...ready].every((address) => this.#ready.has(address))) return;
+  /**
+   * Takes over the pods as they are; subscribers are called when other ones are ready than before. Null: there is no
+   * StatefulSet of hubs, so that a Service leads to whatever serves as one.
+   */
+  setHubs(pods: readonly HubPod[] | null): void {
+    const ready = new Set(pods?.filter((pod) => pod.ready).map(({ address }) => address));
+    const before = this.#ready;
+    const isSame = before?.size === ready.size && [...ready].every((address) => before.has(address));
+    if (isSame && this.#hasFleet === (pods !== null)) return;
     this.#ready = ready;
+    this.#hasFleet = pods !== null;
     for (const changed of [...this.#subscribers]) changed();
   }
 
@@ -73,24 +79,28 @@ export class Placements {
 
   /** The hub of a run. Asked again with the same pods and records, it answers the same. */
   endpoint(world: World, namespace: string, storyRun: string): HubPlace {
-    const { fixed, first } = this.#options;
+    const { fixed, first, service } = this.#options;
     if (fixed !== null) return placeAt(fixed, "Ready");
+    if (!this.#hasFleet) return placeAt(service(namespace), "Ready");
     const { key, bindings } = unitOf(world, namespace, storyRun);
+    const ready = this.#ready;
+    // nothing is known of the hubs yet: what is recorded holds
+    if (ready === null) return recordedIn(bindings) ?? placeAt(first, "HubStarting");
     const before = this.#decided.get(key);
     const isLeader = this.#options.isLeader?.() ?? true;
-    let address = isLeader && before !== undefined && this.#ready.has(before) ? before : null;
+    let address = isLeader && before !== undefined && ready.has(before) ? before : null;
     if (address === null) {
       const recorded = new Set(
         bindings.flatMap((binding) => {
           const record = recordOf(binding);
-          return record !== undefined && !isStarting(binding) && this.#ready.has(record) ? [record] : [];
+          return record !== undefined && !isStarting(binding) && ready.has(record) ? [record] : [];
         }),
       );
       // while a move is being written there are two: the one that was decided, else the same for all who look
       address = before !== undefined && recorded.has(before) ? before : rendezvous(key, recorded);
     }
-    if (address === null && before !== undefined && this.#ready.has(before)) address = before;
-    address ??= rendezvous(key, this.#ready);
+    if (address === null && before !== undefined && ready.has(before)) address = before;
+    address ??= rendezvous(key, ready);
     if (address === null) {
       this.#decided.delete(key);
       return placeAt(first, "HubStarting");
@@ -103,6 +113,13 @@ export class Placements {
   forget(namespace: string, storyRun: string): void {
     this.#decided.delete(`${namespace}/${storyRun}`);
   }
+}
+
+/** The place that bindings record; of several the first binding's, of one that waits and one that does not the latter. */
+export function recordedIn(bindings: readonly TransportBinding[]): HubPlace | null {
+  const recorded = bindings.filter((binding) => recordOf(binding) !== undefined);
+  const chosen = recorded.find((binding) => !isStarting(binding)) ?? recorded[0];
+  return chosen === undefined ? null : placeAt(recordOf(chosen)!, isStarting(chosen) ? "HubStarting" : "Ready");
 }
 
 /** The place at an address. */

@@ -56,8 +56,8 @@ export async function followHubs(options: PlacingOptions, signal: AbortSignal): 
   });
   try {
     await fleet.watch((hubs, replicas) => {
-      placements.setHubs(hubs);
-      scaler?.setReplicas(replicas);
+      placements.setHubs(replicas === null ? null : hubs);
+      if (replicas !== null) scaler?.setReplicas(replicas);
     }, signal);
   } finally {
     for (const stop of stops) stop();
