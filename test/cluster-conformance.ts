@@ -117,7 +117,7 @@ export function clusterConformance(name: string, open: () => Promise<ClusterSubj
     assert.is(without.status?.negotiatedBinary, "application/json");
   });
 
-  cluster("a status that changes nothing is not written (C-054)", async ({ subject, seen }) => {
+  cluster("C-054 a status that changes nothing is not written", async ({ subject, seen }) => {
     const run = await seen.run(subject);
     await subject.cluster.create(binding("voice-1-a-transport", run, "a"), seen.stopping);
     await seen.apply(subject, "bobravoz-controller", { endpoint: "hub:9000" });

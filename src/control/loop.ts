@@ -9,7 +9,7 @@ import type { Clock, Log, Timer } from "../contract/runtime.ts";
 import { sameJson } from "../contract/same-json.ts";
 import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
 import { isOperatorAtWork, pendingDelayMs } from "./coexistence.ts";
-import { timeText } from "./conditions.ts";
+import { conditionOf, timeText } from "./conditions.ts";
 import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
 import { recordsAnother } from "./placement-record.ts";
@@ -42,6 +42,8 @@ interface RunEntry {
   /** Events that hold already, as JSON text; null before the first look. */
   events: ReadonlySet<string> | null;
   again: Timer | null;
+  /** Since when nobody has written the run's `Ready`, on the monotonic clock; null while it is there. */
+  noReadySinceMs: number | null;
   /** Since when something is missing, on the monotonic clock, and the next look at it. */
   waitingSinceMs: number | null;
   recheck: Timer | null;
@@ -168,7 +170,16 @@ export class Control implements Decisions {
         const sinceMs = this.#options.clock.monotonicMs();
         this.#runs.set(
           text,
-          entry = { key, sinceMs, decision: null, events: null, again: null, waitingSinceMs: null, recheck: null },
+          entry = {
+            key,
+            sinceMs,
+            decision: null,
+            events: null,
+            again: null,
+            noReadySinceMs: null,
+            waitingSinceMs: null,
+            recheck: null,
+          },
         );
       }
       this.#decide(entry, run !== undefined && !isOver(run));
@@ -222,13 +233,18 @@ export class Control implements Decisions {
     }
     if (!this.#leads()) return;
     const decision = { ...entry.decision, run: run ?? entry.decision.run };
-    const graceMs = this.#graceMs(entry);
+    const graceMs = this.#graceMs(entry.sinceMs);
+    const hasReady = conditionOf(decision.run.status?.conditions, "Ready") !== undefined;
+    // A redrive takes all conditions away, and the workflow operator may never write one again (cluster/11).
+    entry.noReadySinceMs = hasReady ? null : entry.noReadySinceMs ?? this.#options.clock.monotonicMs();
+    const readyGraceMs = entry.noReadySinceMs === null ? 0 : this.#graceMs(entry.noReadySinceMs);
     const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, {
       now: timeText(this.#options.clock.nowMs()),
       alone: graceMs <= 0 && !this.#isShared(decision),
+      readyOverdue: readyGraceMs <= 0,
     });
     this.#record(entry, events, isSaid);
-    this.#wait(entry, isPending, graceMs);
+    this.#wait(entry, isPending, [graceMs, readyGraceMs]);
     await this.#do(writes, signal);
   }
 
@@ -249,8 +265,8 @@ export class Control implements Decisions {
     return this.#options.isLeader?.() ?? true;
   }
 
-  /** What is left of the time in which missing bindings are left to a workflow operator. */
-  #graceMs({ sinceMs }: RunEntry): number {
+  /** What is left of the time in which bindings and `Ready` are left to a workflow operator. */
+  #graceMs(sinceMs: number): number {
     if (this.#options.bindings === "create") return 0;
     return (this.#options.graceMs ?? 10_000) - (this.#options.clock.monotonicMs() - sinceMs);
   }
@@ -262,11 +278,11 @@ export class Control implements Decisions {
   }
 
   /** Another look after a while, where something is missing that no event may announce. */
-  #wait(entry: RunEntry, isPending: boolean, graceMs: number): void {
+  #wait(entry: RunEntry, isPending: boolean, graces: readonly number[]): void {
     const nowMs = this.#options.clock.monotonicMs();
     entry.waitingSinceMs = isPending ? entry.waitingSinceMs ?? nowMs : null;
     const delays = [
-      ...graceMs > 0 ? [graceMs] : [],
+      ...graces.filter((ms) => ms > 0),
       ...entry.waitingSinceMs === null ? [] : [pendingDelayMs(nowMs - entry.waitingSinceMs)],
     ];
     if (delays.length === 0) return;

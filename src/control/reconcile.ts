@@ -45,6 +45,8 @@ export interface ReconcileOptions {
   readonly now: string;
   /** Whether nobody else makes the bindings of this run: missing ones are created (control-plane X-03). */
   readonly alone: boolean;
+  /** Whether nobody has written the run's `Ready` in time: we do, once (DECISIONS K-01, R-12b). Default: where alone. */
+  readonly readyOverdue?: boolean;
 }
 
 /** What a decided run needs. */
@@ -58,10 +60,10 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
   const isCreating = alone && run.spec.cancelRequested !== true;
   for (const description of wanted.values()) {
     const known = world.get("TransportBinding", namespace, description.name);
-    const collision = known === undefined ? isCreating && unnameable(run) : collisionOf(known, description.step, run);
-    if (collision) {
+    const collision = known === undefined ? null : collisionOf(known, description.step, run);
+    if (known !== undefined && collision !== null) {
       // One of ours for an earlier run of that name only has not been collected yet.
-      if (known !== undefined && isLeftOver(known, run)) {
+      if (isLeftOver(known, run)) {
         writes.push(deletion(known));
         missing.push(description.step);
       } else {
@@ -69,7 +71,7 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
       }
       continue;
     }
-    if (known === undefined && !isCreating) {
+    if (known === undefined && (!isCreating || unnameable(run) !== null)) {
       missing.push(description.step);
       continue;
     }
@@ -85,6 +87,7 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
   const status = runStatus(decision, {
     missing,
     collisions,
+    unnameable: unnameable(run),
     isStarting: decision.bindings.some(({ state }) => state === "HubStarting"),
     notApplied: "",
   }, options);

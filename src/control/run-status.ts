@@ -17,6 +17,8 @@ export interface Obstacles {
   readonly missing: readonly string[];
   /** Why bindings of the right name are none of the run's. */
   readonly collisions: readonly string[];
+  /** Why no binding can refer to the run; null when one can. */
+  readonly unnameable: string | null;
   /** The hub that is to hold the run is not up yet. */
   readonly isStarting: boolean;
   /** A setting of the Story that bindings of another writer can not follow; empty when there is none. */
@@ -26,7 +28,7 @@ export interface Obstacles {
 /** `TransportReady` of the run, and the events that say the same. */
 export function runStatus(decision: RunDecision, obstacles: Obstacles, options: ReconcileOptions): Reconciled {
   const { run, failure } = decision;
-  const { alone, now } = options;
+  const { alone, now, readyOverdue = alone } = options;
   const events: ObjectEvent[] = [];
   if (failure !== null) events.push(failureEvent(run, failure));
   // Without its Story nobody knows whether the run is ours (control-plane S-11, X-11).
@@ -36,7 +38,8 @@ export function runStatus(decision: RunDecision, obstacles: Obstacles, options: 
   for (const warning of decision.topology?.warnings ?? []) {
     events.push(eventOf(run, "Warning", "TopologyWarning", warning));
   }
-  const isPending = failure === null && (obstacles.missing.length > 0 || obstacles.collisions.length > 0);
+  const isPending = failure === null && obstacles.unnameable === null &&
+    (obstacles.missing.length > 0 || obstacles.collisions.length > 0);
   const finding: Finding = {
     type: "TransportReady",
     observedGeneration: run.metadata.generation,
@@ -54,7 +57,7 @@ export function runStatus(decision: RunDecision, obstacles: Obstacles, options: 
   } else if (ready === undefined) {
     // The API server refuses conditions without Ready, and a manager that ever applied it would own it for good
     // (control-plane R-12, R-12b): so a manager of its own applies it, once, when there is something to say.
-    if (!alone || finding.reason === "Reconciling") return { writes, events, isSaid: false, isPending };
+    if (!readyOverdue || finding.reason === "Reconciling") return { writes, events, isSaid: false, isPending };
     writes.push(...status(run, fieldManagers.ready, transition(known, { ...finding, type: "Ready" }, now)));
   }
   if (finding.status === "True") events.push(eventOf(run, "Normal", "TransportReady", "Transport is ready"));
@@ -71,11 +74,14 @@ function status(run: StoryRun, manager: string, condition: Condition): readonly 
 
 function verdict(decision: RunDecision, obstacles: Obstacles): Pick<Finding, "status" | "reason" | "message"> {
   const { failure, lastFault } = decision;
-  const { missing, collisions, isStarting, notApplied } = obstacles;
-  if (failure !== null) return { status: "False", reason: failure.reason, message: failure.message };
+  const { missing, collisions, unnameable, isStarting, notApplied } = obstacles;
   const aside = jobModeText(decision) + (notApplied === "" ? "" : `; ${notApplied}`);
+  if (failure !== null) return { status: "False", reason: failure.reason, message: failure.message + aside };
   if (collisions.length > 0) {
     return { status: "False", reason: "BindingCollision", message: collisions.join("; ") + aside };
+  }
+  if (missing.length > 0 && unnameable !== null) {
+    return { status: "False", reason: "NotSupported", message: unnameable };
   }
   if (missing.length > 0) {
     const message = `Waiting for the transport bindings of ${missing.join(", ")}${aside}`;
