@@ -276,7 +276,7 @@ cli("send names the line that is no packet, and a step's refusal at once", async
 
 cli("recv ends with 0 when it is interrupted", async ({ folder }) => {
   await write(folder, story(a + b + c));
-  const { address, err, stop } = await local(folder);
+  const { address, stop } = await local(folder);
   try {
     const receiver = new Command(["recv", "demo/chat-local/c", "--hub", address]);
     await run(["send", "demo/chat-local/a", "--hub", address], { stdin: ['{"n":1}'] });

@@ -196,6 +196,29 @@ function decodeObject(
   return result;
 }
 
+/**
+ * Paths of the names that the table does not have, in order: they are read by nobody, as by the existing operators.
+ * `isOpen`: the names at the top are everybody's own, and only what stands below ones that are known is judged.
+ */
+export function unknownSettings(settings: JsonValue | undefined, isOpen: boolean): readonly string[] {
+  if (!isJsonObject(settings)) return [];
+  const found = unknownIn(streamingSettings, settings, "");
+  return isOpen ? found.filter((path) => /[.[]/.test(path)) : found;
+}
+
+function unknownIn(setting: Setting, value: JsonValue, path: string): readonly string[] {
+  if (setting.kind === "list" && isJsonArray(value)) {
+    return value.flatMap((item, i) => unknownIn(setting.item, item, `${path}[${i}]`));
+  }
+  if (setting.kind !== "object" || !isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([key, member]) => {
+    const name = fieldName(setting, key);
+    const field = name === undefined ? undefined : setting.fields[name];
+    const place = path === "" ? key : `${path}.${key}`;
+    return field === undefined ? [place] : unknownIn(field, member, place);
+  });
+}
+
 /** A field by its exact name, else by the same letters in another case, as Go matches them. */
 function fieldName(setting: ObjectSetting, key: string): string | undefined {
   if (Object.hasOwn(setting.fields, key)) return key;

@@ -326,4 +326,25 @@ test("retries and timeouts of a step are named as not bearing on packets", () =>
   ]);
 });
 
+test("settings that nobody reads are named with their path, in the Story and in the Transport", () => {
+  const transports = [{
+    name: "rt",
+    transportRef: "speech",
+    streaming: {
+      Backpressure: { buffer: { maxMesages: 5, MAXBYTES: 9 } },
+      lane: [],
+      lanes: [{ name: "a", kind: "audio", size: 1 }],
+    },
+    settings: { ownDriverKey: { any: 1 }, routing: { fanout: "parallel", hops: 2 } },
+  }];
+  const topology = decide(input(steps("a b[a]"), { transports, live: true }));
+  assert.equal(topology.warnings, [
+    "spec.transports[0].streaming.Backpressure.buffer.maxMesages is no setting: it is ignored",
+    "spec.transports[0].streaming.lane is no setting: it is ignored",
+    "spec.transports[0].streaming.lanes[0].size is no setting: it is ignored",
+    "spec.transports[0].settings.routing.hops is no setting: it is ignored",
+  ]);
+  assert.equal(topology.faults, []);
+});
+
 test.run();

@@ -6,7 +6,9 @@ import type { EdgeDecision, TopologyInput } from "./decide.ts";
 import type { EdgeEnd } from "./effective.ts";
 import { stepId } from "./graph.ts";
 import type { Graph } from "./graph.ts";
+import { unknownSettings } from "../contract/settings-schema.ts";
 import { valueAt } from "./setting-path.ts";
+import { settingPlaces, type StepTransport } from "./transports.ts";
 
 /** Why the graph, its transports or its engrams can not run. `subject.path` says where in the Story. */
 export function topologyFaults(
@@ -99,12 +101,29 @@ export function topologyWarnings(
   if (asking.length > 0) {
     warnings.push(`routing.mode p2p never makes a hub step direct, here not ${asking.join(", ")}`);
   }
+  for (const transport of new Set([...ends.values()].map((end) => end.transport))) {
+    if (transport === null) continue;
+    for (const path of unknownPaths(transport)) warnings.push(`${path} is no setting: it is ignored`);
+  }
   for (const path of unusedPolicies(spec)) {
     warnings.push(
       `${path} does not bear on packets: what a step does not take waits in its buffer, by the buffer's limits`,
     );
   }
   return warnings;
+}
+
+/** Settings of a transport that nobody reads, in the Story and in the Transport. */
+function unknownPaths(transport: StepTransport): readonly string[] {
+  const { story, transport: shared } = settingPlaces(transport);
+  const { entry, transport: { spec } } = transport;
+  const below = (place: string) => (path: string) => `${place}.${path}`;
+  return [
+    ...unknownSettings(entry.streaming, false).map(below(story.streaming)),
+    ...unknownSettings(entry.settings, true).map(below(story.settings)),
+    ...unknownSettings(spec.streaming, false).map(below(shared.streaming)),
+    ...unknownSettings(spec.defaultSettings, true).map(below(shared.settings)),
+  ];
 }
 
 /** Retries and timeouts that the workflow operator obeys, and an existing hub for packets as well (data-plane 4.3). */
