@@ -1,4 +1,5 @@
 /** Certificates of a port that change on disk, as a Secret that is mounted does (control-plane C-107). */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
 import type { Clock, Log, Timer } from "../contract/runtime.ts";
@@ -22,6 +23,10 @@ export function renewCertificates({ tls, read, server, clock, log, everyMs = 30_
     read().then((next) => {
       const text = JSON.stringify(next);
       if (next === null || text === last) return;
+      // files are replaced one by one: half a replacement is none
+      if (!new X509Certificate(next.cert).checkPrivateKey(createPrivateKey(next.key))) {
+        throw new Error("certificate and key do not belong together");
+      }
       server.renew(next);
       last = text;
       log.info("certificate is replaced");
