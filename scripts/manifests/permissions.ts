@@ -49,11 +49,17 @@ const report = {
   verbs: { patch: "what a connector reported of itself, applied for it (X-10)" },
 } as const;
 
-const reviews: Grant = {
+const tokenReviews = (purpose: string): Grant => ({
   group: "authentication.k8s.io",
   resource: "tokenreviews",
-  verbs: { create: "whose token a connector presents (W-01)" },
-};
+  verbs: { create: purpose },
+});
+
+/** Whose token a connector presents, and which step its pod is (W-01); who asks for metrics. */
+const identity: readonly Grant[] = [
+  tokenReviews("whose token a connector, or who asks for metrics, presents (W-01)"),
+  { group: "", resource: "pods", verbs: { get: "the step of the pod that a token is bound to (W-01)" } },
+];
 
 const metricsReview: Grant = {
   group: "authorization.k8s.io",
@@ -101,7 +107,7 @@ export function permissionsOf(names: {
           resource: "events",
           verbs: { create: "Events (9.2)", patch: "their series when they repeat (C-109)" },
         },
-        reviews,
+        ...identity,
         metricsReview,
       ],
       namespaced: [
@@ -158,6 +164,8 @@ export function permissionsOf(names: {
           resource: "transports",
           verbs: { get: "the connector image of the Transport (C-098)" },
         },
+        tokenReviews("who asks for metrics"),
+        metricsReview,
         { ...reviews, verbs: { create: "who asks for metrics" } },
         metricsReview,
       ],
@@ -166,7 +174,7 @@ export function permissionsOf(names: {
         { group: "", resource: "pods", verbs: { get: "the image of its own pod (O-22)" } },
       ],
     },
-    hub: { cluster: [...worldOf("the hub"), report, reviews], namespaced: [config(names.config)] },
+    hub: { cluster: [...worldOf("the hub"), report, ...identity, metricsReview], namespaced: [config(names.config)] },
     certificates: {
       cluster: [{
         group: "admissionregistration.k8s.io",
