@@ -166,8 +166,6 @@ export function permissionsOf(names: {
         },
         tokenReviews("who asks for metrics"),
         metricsReview,
-        { ...reviews, verbs: { create: "who asks for metrics" } },
-        metricsReview,
       ],
       namespaced: [
         config(names.config),
