@@ -99,6 +99,11 @@ export class ControllerMetrics implements Metrics {
     addIdentityCounter(this.#registry, [gate]);
   }
 
+  /** Adds the verdicts of a gate. */
+  identity(gate: IdentityGate): void {
+    addIdentityCounter(this.#registry, [gate]);
+  }
+
   /** The same API, with its requests counted by method and status. */
   counted<Api extends Requester>(api: Api): Api {
     const { host } = this.#options;
@@ -150,6 +155,9 @@ export class ControllerMetrics implements Metrics {
               writing(name, object.kind, target[name](object, signal));
           case "delete":
             return (...args: Parameters<Cluster["delete"]>) => writing("delete", args[0], target.delete(...args));
+          case "removeFinalizer":
+            return (...args: Parameters<Cluster["removeFinalizer"]>) =>
+              writing("removeFinalizer", args[0], target.removeFinalizer(...args));
           case "applyStatus":
             return (...args: Parameters<Cluster["applyStatus"]>) =>
               writing("applyStatus", args[0], target.applyStatus(...args));

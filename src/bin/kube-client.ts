@@ -2,12 +2,14 @@
 
 /** Loads it. Every program that works with an API server begins with this. */
 export async function loadKube() {
-  const [api, lease, configMap, access, pod] = await Promise.all([
+  const [api, lease, configMap, access, pod, fleet, reviewer] = await Promise.all([
     import("../adapters/cluster/kube/api.ts"),
     import("../adapters/cluster/kube/lease-store.ts"),
     import("../adapters/cluster/kube/config-map.ts"),
     import("../adapters/cluster/kube/metrics-access.ts"),
     import("../adapters/cluster/kube/pod-condition.ts"),
+    import("../adapters/cluster/kube/fleet.ts"),
+    import("../adapters/cluster/kube/token-reviewer.ts"),
   ]);
-  return { ...api, ...lease, ...configMap, ...access, ...pod };
+  return { ...api, ...lease, ...configMap, ...access, ...pod, ...fleet, ...reviewer };
 }

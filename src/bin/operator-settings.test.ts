@@ -32,13 +32,13 @@ it("what can be obeyed at once is, and a deleted ConfigMap is the defaults", () 
 });
 
 it("what needs a restart keeps its value, is said once, and is withdrawn when it is taken back", () => {
-  const { operator, said, warned } = settings({ "discovery.identity": "observe" });
-  operator.update(read({ "discovery.identity": "off", "controller.bindings": "create" }));
-  operator.update(read({ "discovery.identity": "off", "controller.bindings": "wait" }));
-  assert.equal([operator.config["discovery.identity"], operator.config["controller.bindings"]], ["observe", "wait"]);
+  const { operator, said, warned } = settings({ "hub.scaleToZero": "true" });
+  operator.update(read({ "controller.bindings": "create" }));
+  operator.update(read({ "controller.bindings": "wait" }));
+  assert.equal([operator.config["hub.scaleToZero"], operator.config["controller.bindings"]], [true, "wait"]);
   assert.equal(said, ["RestartNeeded"]);
-  assert.equal(warned, ["configuration is not in force: a restart is needed for discovery.identity=off"]);
-  operator.update(read({ "discovery.identity": "observe" }));
+  assert.equal(warned, ["configuration is not in force: a restart is needed for hub.scaleToZero=false"]);
+  operator.update(read({ "hub.scaleToZero": "true" }));
   assert.equal(said, ["RestartNeeded", "InForce"]);
 });
 

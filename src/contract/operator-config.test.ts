@@ -161,11 +161,11 @@ it("a change says which keys a program obeys at once and which wait for a restar
   const before = readOperatorConfig(none).config;
   const { config: after } = readOperatorConfig({
     ...none,
-    configMap: { "controller.bindings": "create", "discovery.identity": "off", "hub.max-buffers": "3" },
+    configMap: { "controller.bindings": "create", "hub.scaleToZero": "true", "hub.max-buffers": "3" },
   });
   assert.equal(changedKeys(before, after, "controller"), {
     live: ["controller.bindings"],
-    atRestart: ["discovery.identity"],
+    atRestart: ["hub.scaleToZero"],
   });
   assert.equal(changedKeys(before, after, "hub"), { live: [], atRestart: ["hub.max-buffers"] });
 });

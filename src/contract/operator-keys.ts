@@ -155,7 +155,7 @@ export const operatorKeys = {
     variable: "BOBRAVOZ_DISCOVERY_IDENTITY",
     isGuard: true,
     by: "controller",
-    isLive: false,
+    isLive: true,
   },
   "hub.stallLimit": {
     form: "duration",
