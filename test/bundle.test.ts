@@ -33,11 +33,17 @@ it("bobravoz.mjs runs without node_modules", () => {
 });
 
 it("bobravoz.mjs holds the subcommands that are imported when they are called", () => {
-  for (const name of ["local", "inspect", "bindings", "send", "recv", "hub"]) {
+  for (const name of ["local", "inspect", "bindings", "send", "recv", "hub", "certificates"]) {
     const { code, err } = run("bobravoz.mjs", name, "--no-such-flag");
     assert.is(code, 2, err);
     assert.match(err, "no-such-flag");
   }
+});
+
+it("bobravoz.mjs holds the Kubernetes client, and an image needs no package for it", () => {
+  const { code, err } = run("bobravoz.mjs", "certificates", "--once", "--kubeconfig", "missing.yaml");
+  assert.is.not(code, 0);
+  assert.match(err, /missing\.yaml.*\(InvalidConfiguration\)/);
 });
 
 it("hub.mjs is the subcommand hub, without the others", () => {
@@ -48,12 +54,14 @@ it("hub.mjs is the subcommand hub, without the others", () => {
   assert.ok(size("hub.mjs") < size("bobravoz.mjs"));
 });
 
-it("connector.mjs is the sidecar, and holds neither Connect nor what reads manifests or renders the hub's metrics", () => {
+it("connector.mjs is the sidecar, without Connect, Kubernetes, what reads manifests or renders the hub's metrics", () => {
   const { code, err } = run("connector.mjs", "--no-such-flag");
   assert.is(code, 2, err);
   assert.match(err, "no-such-flag");
   const text = readFileSync(join(folder, "connector.mjs"), "utf8");
-  for (const foreign of ["connect-protocol-version", "YAMLParseError", "prom-client", "process_cpu_seconds"]) {
+  for (
+    const foreign of ["connect-protocol-version", "YAMLParseError", "prom-client", "process_cpu_seconds", "KubeConfig"]
+  ) {
     assert.not(text.includes(foreign), foreign);
   }
 });
