@@ -131,7 +131,7 @@ export class Control implements Decisions {
       for (const { metadata: { namespace = "", name } } of this.#world.list("StoryRun")) {
         this.#mark({ namespace, storyRun: name });
       }
-      this.#flush();
+      this.#flush(true);
       return this.#resolveSynced();
     }
     const { object } = event;
@@ -159,13 +159,14 @@ export class Control implements Decisions {
     queueMicrotask(() => this.#flush());
   }
 
-  #flush(): void {
+  #flush(isFirst = false): void {
     this.#isFlushing = false;
     const dirty = [...this.#dirty];
     this.#dirty.clear();
     for (const [text, key] of dirty) {
       const run = this.#world.get("StoryRun", key.namespace, key.storyRun);
       let entry = this.#runs.get(text);
+      const isNew = entry === undefined && !isFirst;
       if (entry === undefined) {
         const sinceMs = this.#options.clock.monotonicMs();
         this.#runs.set(
@@ -183,7 +184,8 @@ export class Control implements Decisions {
         );
       }
       this.#decide(entry, run !== undefined && !isOver(run));
-      this.#queue.add(text);
+      // A run that has just been made comes before a second look at those that are served.
+      this.#queue.add(text, isNew);
     }
   }
 
