@@ -99,11 +99,6 @@ export class ControllerMetrics implements Metrics {
     addIdentityCounter(this.#registry, [gate]);
   }
 
-  /** Adds the verdicts of a gate. */
-  identity(gate: IdentityGate): void {
-    addIdentityCounter(this.#registry, [gate]);
-  }
-
   /** The same API, with its requests counted by method and status. */
   counted<Api extends Requester>(api: Api): Api {
     const { host } = this.#options;
