@@ -7,11 +7,14 @@ import { paced } from "../adapters/pace.ts";
 import type { AdminOptions } from "../adapters/http/admin.ts";
 import { authorizeBy } from "../adapters/identity/caller.ts";
 import type { IdentityGates } from "../adapters/identity/gate.ts";
+import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
+import type { Metrics } from "../adapters/metrics.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
 import type { Cluster } from "../control/cluster.ts";
 import { type DecideOptions, plansOf } from "../control/decisions.ts";
+import { heldPlans, type OwnHub, recordedPlace } from "../control/held-plans.ts";
 import { Control } from "../control/loop.ts";
 import type { ConnectorReports } from "../control/reports.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -34,8 +37,15 @@ export interface NodeOptions {
   readonly config: HubConfig;
   /** Who may open streams and ask discovery. Default: everybody, as on a loopback address (DECISIONS W-01). */
   readonly identity?: IdentityGates | undefined;
+  /**
+   * One hub of several: it holds the runs that are placed on it, and writes nothing but what connectors report.
+   * Default: it holds every run and writes its decisions.
+   */
+  readonly place?: OwnHub | undefined;
+  /** Metrics are not on the admin port. */
+  readonly metricsApart?: boolean | undefined;
   /** Facts beside the hub's own address and buffers. */
-  readonly decide?: Omit<Partial<DecideOptions>, "hubEndpoint" | "drained">;
+  readonly decide?: Omit<Partial<DecideOptions>, "hubEndpoint" | "hub" | "drained">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -47,6 +57,8 @@ export interface Node {
   /** `host:port` of the gRPC port. */
   readonly address: string;
   readonly adminAddress: string | null;
+  readonly server: Http2Port;
+  readonly metrics: Metrics;
   /** Rejects when the cluster cannot be watched any more; settles after `close`. */
   readonly watching: Promise<void>;
   /** Drains the hub for at most `limitMs`, then closes everything. Idempotent. */
@@ -55,7 +67,7 @@ export interface Node {
 
 /** Starts it; settles once the ports answer, while the first list may still be under way (`control.synced`). */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { cluster, clock, log } = options;
+  const { cluster, clock, log, place } = options;
   let address = options.advertised ?? "";
   let hub: Hub | null = null;
   const control = new Control({
@@ -63,10 +75,14 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     clock,
     log,
     bindings: "create",
+    isLeader: () => place === undefined,
     breathe: paced(1),
     decide: {
       ...options.decide,
       hubEndpoint: () => address,
+      ...place === undefined ? {} : {
+        hub: (world, namespace, storyRun) => recordedPlace(world, namespace, storyRun, place),
+      },
       drained: (namespace, storyRun, from, to) => {
         const edges = hub?.edges(namespace, storyRun) ?? [];
         return !edges.some((edge) => edge.from === from && edge.to === to && edge.buffered > 0);
@@ -85,7 +101,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   });
   const served = await serve({
     ...options,
-    plans: plansOf(control),
+    plans: place === undefined ? plansOf(control) : heldPlans(control, place),
     missing: () => services.isSynced ? [] : ["the first list of the cluster is not done"],
     services(router, traffic) {
       hub = traffic;
@@ -104,6 +120,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     hub: served.hub,
     address: served.address,
     adminAddress: served.adminAddress,
+    server: served.server,
+    metrics: served.metrics,
     watching,
     close(limitMs) {
       return closed ??= (async () => {

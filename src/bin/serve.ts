@@ -6,7 +6,7 @@ import type { AdminOptions } from "../adapters/http/admin.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
 import type { IdentityGates } from "../adapters/identity/gate.ts";
-import { hubMetrics } from "../adapters/metrics.ts";
+import { hubMetrics, type Metrics } from "../adapters/metrics.ts";
 import type { Discovery } from "../adapters/rpc/discovery-server.ts";
 import { addHub } from "../adapters/rpc/process.ts";
 import type { HubConfig } from "../contract/hub-config.ts";
@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Null: no admin port. */
   readonly admin: Pick<AdminOptions, "host" | "port" | "elseFree"> | null;
+  /** Metrics are not on the admin port: whoever opens another one takes `Served.metrics`. */
+  readonly metricsApart?: boolean | undefined;
   readonly tls: TlsFiles | null;
   readonly config: HubConfig;
   /** Who may open a stream, and what is counted of both gates. Default: everybody, as on a loopback address (DECISIONS W-01). */
@@ -40,6 +42,7 @@ export interface Served {
   readonly address: string;
   readonly adminAddress: string | null;
   readonly server: Http2Port;
+  readonly metrics: Metrics;
   /** Drains (at most `limitMs`), then closes both ports. Idempotent. */
   close(limitMs: number): Promise<void>;
 }
@@ -55,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     normalize: normalizeRequest,
     limits: { ...config, maxBufferedBytes: memoryLimitBytes() / 3 },
   });
+  const metrics = hubMetrics(hub, version, [gates.hub, gates.discovery].filter((gate) => gate !== null));
   const ports = await openPorts({
     ...options,
     hub,
@@ -63,7 +67,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       addHub(router, hub, gates.hub);
       return options.services(router, hub);
     },
-    metrics: hubMetrics(hub, version, [gates.hub, gates.discovery].filter((gate) => gate !== null)),
+    metrics: options.metricsApart === true ? null : metrics,
     missing: () => [...(hub.isDraining ? ["the hub is draining"] : []), ...options.missing()],
     maxReceiveBytes: config.maxReceiveBytes,
   });
@@ -73,6 +77,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     address: ports.address,
     adminAddress: ports.adminAddress,
     server: ports.server,
+    metrics,
     close(limitMs) {
       return closing ??= (async () => {
         await hub.drain(limitMs);

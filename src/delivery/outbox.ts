@@ -33,7 +33,7 @@ export type Full = "buffer_full" | "lane_full";
 /** Bytes that all buffers of a process share (DECISIONS W-33): over the limit, those above a fair share are full. */
 export class ByteBudget {
   readonly maxBytes: number;
-  readonly maxHolders: number;
+  maxHolders: number;
   used = 0;
   /** Outboxes that hold something. */
   holders = 0;

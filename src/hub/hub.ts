@@ -61,7 +61,8 @@ export class Hub implements Traffic {
   readonly #counters: HubCounters = { packets: 0, heartbeats: 0, unrouted: 0 };
   readonly #capabilities: Record<CapabilitiesMode, number> = { missing: 0, invalid: 0, required: 0, none: 0 };
   readonly #ended = new Totals();
-  readonly #timers: Timer[] = [];
+  #limits: HubLimits;
+  #timers: readonly Timer[] = [];
   readonly #unsubscribe: () => void;
   #refused = 0;
   #heartbeatsSent = 0;
@@ -69,6 +70,7 @@ export class Hub implements Traffic {
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
+    this.#limits = deps.limits;
     this.#budget = new ByteBudget(deps.limits.maxBufferedBytes, deps.limits.maxBuffers);
     this.#host = {
       clock: deps.clock,
@@ -78,10 +80,23 @@ export class Hub implements Traffic {
       ended: (session, error) => this.#forget(session, error),
     };
     this.#unsubscribe = deps.plans.subscribe((namespace, storyRun) => this.#replan(namespace, storyRun));
-    this.#timers.push(
-      deps.clock.every(deps.limits.heartbeatMs, () => this.heartbeat()),
-      deps.clock.every(deps.limits.sweepMs, () => this.sweep()),
-    );
+    this.#startTimers();
+  }
+
+  /** Obeys other limits from now on; of bytes the share that it was made with stays. */
+  setLimits(limits: Omit<HubLimits, "maxBufferedBytes">): void {
+    this.#limits = { ...this.#limits, ...limits };
+    this.#budget.maxHolders = limits.maxBuffers;
+    this.#host.stallLimitMs = limits.stallLimitMs;
+    if (!this.#isDraining) this.#startTimers();
+  }
+
+  #startTimers(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [
+      this.#deps.clock.every(this.#limits.heartbeatMs, () => this.heartbeat()),
+      this.#deps.clock.every(this.#limits.sweepMs, () => this.sweep()),
+    ];
   }
 
   get isDraining(): boolean {
@@ -109,7 +124,7 @@ export class Hub implements Traffic {
         `stale: generation ${known.generation} has connected`;
       throw new TransportError("StaleGeneration", text, registration);
     }
-    if (!known?.session && this.#sessions.size >= this.#deps.limits.maxStreams) {
+    if (!known?.session && this.#sessions.size >= this.#limits.maxStreams) {
       this.#refused++;
       this.#release(run);
       throw new TransportError("TooManyStreams", "hub max active streams reached", registration);
@@ -169,7 +184,7 @@ export class Hub implements Traffic {
     for (const run of this.#runs.values()) {
       for (const step of run.steps) {
         step.expire(nowMs);
-        const isAway = step.session === null && nowMs - step.lastActiveMs > this.#deps.limits.bufferTtlMs;
+        const isAway = step.session === null && nowMs - step.lastActiveMs > this.#limits.bufferTtlMs;
         if (isAway && step.outbox.messages > 0) step.outbox.clear("evicted");
       }
     }

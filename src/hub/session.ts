@@ -20,7 +20,7 @@ import { heartbeatResponse } from "./suffix.ts";
 export interface SessionHost {
   readonly clock: Clock;
   /** How long a full downstream may hold its senders (DECISIONS "full buffer"). */
-  readonly stallLimitMs: number;
+  stallLimitMs: number;
   readonly normalize: Normalize;
   readonly counters: HubCounters;
   /** A session is over, whoever ended it; its stream may take a while to close. */
