@@ -130,6 +130,26 @@ export function clusterConformance(name: string, open: () => Promise<ClusterSubj
     assert.is(versions.indexOf(metadata.resourceVersion), versions.length - 2, "one write after the first status");
   });
 
+  cluster("a finalizer is taken off and the others stay, and nothing happens where it is not", async (context) => {
+    const { subject, seen } = context;
+    const run = storyRun("voice-1", "voice");
+    const finalizers = ["example.com/first", "example.com/second"];
+    await subject.put(transport("speech"));
+    await subject.put(story("voice", ["a"]));
+    await subject.put({ ...run, metadata: { ...run.metadata, finalizers } });
+    seen.start();
+    await seen.object("StoryRun", "voice-1");
+    const take = (finalizer: string, name = "voice-1") =>
+      subject.cluster.removeFinalizer("StoryRun", "demo", name, finalizer, seen.stopping);
+    await take("example.com/first");
+    const after = await seen.object("StoryRun", "voice-1", (object) => object.metadata.finalizers?.length === 1);
+    assert.equal(after.metadata.finalizers, ["example.com/second"]);
+    await take("example.com/first");
+    await take("example.com/first", "no-such");
+    await take("example.com/second");
+    await seen.object("StoryRun", "voice-1", (object) => (object.metadata.finalizers ?? []).length === 0);
+  });
+
   cluster("what an object owned goes with it", async ({ subject, seen }) => {
     const run = await seen.run(subject);
     await subject.cluster.create(binding("voice-1-a-transport", run, "a"), seen.stopping);
