@@ -45,7 +45,8 @@ export interface ElectionOptions {
 /** The existing operator's on purpose: the two never lead at the same time. */
 const leaseName = "184655c9.bubustack.io";
 
-const switches = ["leader-elect", "metrics-secure", "enable-http2", "zap-devel"] as const;
+/** Flags without a value, in Go's spelling too: `--name=false`. */
+export const switches = ["leader-elect", "metrics-secure", "enable-http2", "zap-devel"] as const;
 const withoutEffect = [
   "enable-http2",
   "zap-devel",
@@ -107,7 +108,7 @@ function usageOf(message: string): never {
 }
 
 /** `--leader-elect=false`, as Go's flags have it. */
-function plainSwitch(argument: string): string {
+export function plainSwitch(argument: string): string {
   const [, name, value] = /^--([a-z0-9-]+)=(true|false)$/.exec(argument) ?? [];
   if (!switches.some((each) => each === name)) return argument;
   return value === "true" ? `--${name}` : `--no-${name}`;
@@ -118,7 +119,7 @@ function isOn(values: OptionValues, name: typeof switches[number], otherwise: bo
 }
 
 /** As `parseAddress`, but `:port` is every address of the machine, as Go has it, and `0` is off. */
-function bindAddress(flag: string, text: string): Address | null {
+export function bindAddress(flag: string, text: string): Address | null {
   if (text.trim() === "0" || text.trim() === "") return null;
   const { host, port } = parseAddress(flag, text);
   return { host: text.trim().startsWith(":") ? everyAddress() : host, port };
@@ -130,14 +131,19 @@ function everyAddress(): string {
   return addresses.some(({ family }) => family === "IPv6") ? "::" : "0.0.0.0";
 }
 
-function readMetrics(text: (name: typeof texts[number]) => string | undefined, values: OptionValues) {
+/** Where and how metrics are served, by the flags of control-plane 8.3. Throws `Usage`. */
+export function readMetrics(
+  text: (name: typeof texts[number]) => string | undefined,
+  values: OptionValues,
+  command = "controller",
+): MetricsOptions | null {
   const address = bindAddress("--metrics-bind-address", text("metrics-bind-address") ?? "0");
   if (address === null) return null;
   if (!isOn(values, "metrics-secure", true)) return { address, secure: null };
   const path = text("metrics-cert-path");
   if (path === undefined) {
     const hint = "name a folder with --metrics-cert-path, or serve them in the open with --metrics-secure=false";
-    throw usage("controller", `metrics are served by HTTPS and have no certificate: ${hint}`);
+    throw usage(command, `metrics are served by HTTPS and have no certificate: ${hint}`);
   }
   const file = (name: string) => `${path.replace(/\/$/, "")}/${name}`;
   return {

@@ -107,6 +107,61 @@ const helps = {
       "or the hub cannot be reached again, with 0 at SIGTERM.",
     ],
   },
+  controller: {
+    summary: "decide the runs of a cluster, publish the decisions, and serve binding discovery",
+    usage: "bobravoz controller [--kubeconfig FILE] [--context NAME] [--leader-elect] [--listen ADDRESS]",
+    examples: [
+      "bobravoz controller --context kind-demo --watch-namespace demo",
+      "bobravoz controller --leader-elect --metrics-bind-address=:8443 --metrics-cert-path=/certs",
+    ],
+    flags: [
+      ["--kubeconfig FILE, --context NAME", "default: KUBECONFIG, ~/.kube/config, or the pod's own account"],
+      ["--watch-namespace NAME", "runs of this namespace alone; default: of all"],
+      ["--leader-elect", "one of several replicas writes; each serves discovery"],
+      ["--leader-elect-lease-duration TIME", "and -renew-deadline, -retry-period; default 15s, 10s, 2s"],
+      ["--listen ADDRESS", "discovery; default 127.0.0.1:9100, in a pod :9100; off loopback it needs certificates"],
+      ["--health-probe-bind-address ADDRESS", "/healthz and /readyz; default :8081; 0: off"],
+      ["--metrics-bind-address ADDRESS", "metrics by HTTPS for those who may; default 0: off"],
+      ["--metrics-cert-path DIR", "folder of tls.crt and tls.key (--metrics-cert-name, --metrics-cert-key)"],
+      ["--metrics-secure=false", "metrics by HTTP, for everybody"],
+      [
+        "--config-namespace, --config-name NAME",
+        "the ConfigMap; default bobrapet-system, bobravoz-grpc-operator-config",
+      ],
+      ["--hub-port PORT", "of the hub in the addresses that are published; default 9000"],
+      ["--zap-log-level LEVEL", "info (default), debug, warn or error"],
+    ],
+    notes: [
+      "A flag goes before a variable, before the ConfigMap, before the default. Hubs are found by BUBU_HUB_SERVICE_NAME,",
+      "BUBU_HUB_SERVICE_NAMESPACE and BUBU_HUB_CLUSTER_DOMAIN; BUBU_HUB_ENDPOINT is every run's hub instead.",
+      "Certificates: BUBU_HUB_TLS_CERT_FILE, BUBU_HUB_TLS_KEY_FILE and BUBU_HUB_CA_FILE, else /var/run/hub-tls.",
+    ],
+  },
+  webhook: {
+    summary: "give pods of engrams their connector when they are created",
+    usage: "bobravoz webhook --webhook-cert-path DIR [--listen ADDRESS] [--kubeconfig FILE]",
+    examples: ["bobravoz webhook --webhook-cert-path ./certs --listen 127.0.0.1:9443"],
+    flags: [
+      ["--webhook-cert-path DIR", "folder of tls.crt and tls.key (--webhook-cert-name, --webhook-cert-key); followed"],
+      ["--listen ADDRESS", "HTTPS port of /mutate-transport-connector-pod; default :9443, every address"],
+      ["--health-probe-bind-address ADDRESS", "/healthz, /readyz and /metrics; default :8081; 0: off"],
+      ["--metrics-bind-address ADDRESS", "metrics by HTTPS for those who may; default 0: off"],
+      ["--connector-image IMAGE", "goes before CONNECTOR_IMAGE and the ConfigMap's connector.image"],
+      [
+        "--connector-placement WHERE",
+        "auto (default: initContainers since Kubernetes 1.29), initContainers, containers",
+      ],
+      [
+        "--config-namespace, --config-name NAME",
+        "the ConfigMap; default bobrapet-system, bobravoz-grpc-operator-config",
+      ],
+      ["--kubeconfig FILE, --context NAME", "default: KUBECONFIG, ~/.kube/config, or the pod's own account"],
+    ],
+    notes: [
+      "ENABLE_WEBHOOKS=false serves probes only. Labelled pods are refused while no webhook answers (failurePolicy Fail),",
+      "others never: the API server does not ask about them.",
+    ],
+  },
   certificates: {
     summary: "make and renew the certificates of an installation without cert-manager",
     usage: "bobravoz certificates [--namespace NAME] [--once] [--engram NAMESPACE/SECRET[,…]]",
