@@ -1,4 +1,4 @@
-/** `bobravoz hub`: a hub over a directory of manifests, without starting engrams. */
+/** `bobravoz hub`: a hub over a directory of manifests, without starting engrams, or one of several in a cluster. */
 import { stat } from "node:fs/promises";
 import { FilesCluster } from "../adapters/cluster/files.ts";
 import { faultText } from "../adapters/cluster/manifests.ts";
@@ -6,24 +6,34 @@ import { systemClock } from "../adapters/clock.ts";
 import { createLog } from "../adapters/log.ts";
 import { TransportError } from "../contract/errors.ts";
 import { readHubConfig } from "../contract/hub-config.ts";
+import { drainLimitMs } from "./hub-drain.ts";
 import type { Io } from "./io.ts";
+import { plainSwitch } from "./controller-options.ts";
 import { parseAddress, readTls } from "./listen.ts";
 import { startNode } from "./node.ts";
 import { readOptions, usage } from "./options.ts";
 
-/** How long a hub that stops waits for its streams to take what waits for them. */
-const drainLimitMs = 8_000;
+const texts = [
+  ...["manifests", "listen", "health-listen", "advertise", "kubeconfig", "context", "config-namespace", "config-name"],
+  ...["health-probe-bind-address", "metrics-bind-address", "metrics-cert-path", "metrics-cert-name"],
+  ...["metrics-cert-key", "zap-log-level"],
+];
+const flags = {
+  "in-cluster": { type: "boolean" as const },
+  "metrics-secure": { type: "boolean" as const },
+  "no-metrics-secure": { type: "boolean" as const },
+  ...Object.fromEntries(texts.map((name) => [name, { type: "string" as const }])),
+};
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = readOptions("hub", argv, {
-    manifests: { type: "string" },
-    listen: { type: "string" },
-    "health-listen": { type: "string" },
-    advertise: { type: "string" },
-  }, [0, 0]);
+  const { values } = readOptions("hub", argv.map(plainSwitch), flags, [0, 0]);
+  if (values["in-cluster"] === true) {
+    if (values["manifests"] !== undefined) throw usage("hub", "--in-cluster and --manifests exclude each other");
+    return await (await import("./hub-cluster.ts")).runInCluster(values, io);
+  }
   const directory = values["manifests"] as string | undefined;
   if (directory === undefined) {
-    throw usage("hub", "--manifests DIR is missing: this version reads its world from a directory");
+    throw usage("hub", "--manifests DIR or --in-cluster is missing: where the hub reads its world");
   }
   const listen = parseAddress("--listen", String(values["listen"] ?? "127.0.0.1:9000"));
   const admin = parseAddress("--health-listen", String(values["health-listen"] ?? "127.0.0.1:8081"));

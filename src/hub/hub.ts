@@ -246,7 +246,11 @@ export class Hub implements Traffic {
     const run = this.#runs.get(keyOf(namespace, storyRun));
     if (run === undefined) return;
     const holder = this.#deps.plans.holder?.(namespace, storyRun) ?? "here";
-    if (typeof holder === "object") return this.#leave(run, holder);
+    if (typeof holder === "object") {
+      // one that stops delivers what it can: its runs are moved because it does
+      if (!this.#isDraining) this.#leave(run, holder);
+      return;
+    }
     const plan = this.#deps.plans.plan(namespace, storyRun);
     run.applyPlan(plan, this.#deps.clock.monotonicMs());
     for (const session of [...this.#sessions]) {
