@@ -35,7 +35,7 @@ it("C-107 what stands in the files is shown to new connections, and what cannot 
   const clock = new FakeClock();
   const said: string[] = [];
   const log = { ...silentLog, info: (text: string) => said.push(text), warn: (text: string) => said.push(text) };
-  const server = await listenHttp2({ address: "127.0.0.1:0", tls: files, log: silentLog, stream() {} });
+  const server = await listenHttp2({ address: "127.0.0.1:0", tls: files, clock, log: silentLog, stream() {} });
   const renewal = renewCertificates({
     tls: files,
     read: () => files instanceof Error ? Promise.reject(files) : Promise.resolve(files),
