@@ -206,6 +206,7 @@ export function run(argv: readonly string[], io: Io): Promise<number> {
 /** Help on the whole program. */
 export function helpText(): string {
   const names = Object.keys(helps) as CommandName[];
+  const width = Math.max(...names.map((name) => name.length)) + 2;
   return [
     "bobravoz: transport hub, binding discovery and topology for realtime Stories",
     "",
@@ -215,7 +216,7 @@ export function helpText(): string {
     "  bobravoz bindings                              see what runs",
     "",
     "Commands:",
-    ...names.map((name) => `  ${name.padEnd(10)}${helps[name].summary}`),
+    ...names.map((name) => `  ${name.padEnd(width)}${helps[name].summary}`),
     "",
     "Exit codes:",
     ...Object.entries(exitCodeMeanings).map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`),
