@@ -36,13 +36,13 @@ function refusal(value: string): string {
   return "";
 }
 
-test("the short worked example of 6.1 has its 329 bytes", () => {
+test("C-087 the short worked example of 6.1 has its 329 bytes, and its annotation names the binding", () => {
   const value = encodeBindingEnvelope(binding);
   assert.is(value.length, 329);
   assert.is(bindingAnnotation(value), "demo/voice-run-7-transcribe-transport");
 });
 
-test("C-083 C-084 what is empty is left out, and the connector's endpoint beats the status", () => {
+test("C-083, C-084 what is empty is left out, and the connector's endpoint beats the status", () => {
   const bare = { metadata: { name: "b" }, spec: { transportRef: "t", driver: "d" }, status: { endpoint: " h:1 " } };
   assert.is(
     encodeBindingEnvelope(bare),

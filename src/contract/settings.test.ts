@@ -44,6 +44,18 @@ test("C-040 K-10 the published merge injects defaults at both levels, the effect
   assert.equal(JSON.parse(settingsText(effective)).env, { BUBU_DEBUG: "true", BUBU_GRPC_DIAL_TIMEOUT: "5s" });
 });
 
+test("C-042 objects merge key by key; arrays, null and a value of another type replace", () => {
+  const base = { a: { x: 1, y: { z: 2 } }, list: [1, 2], kept: true, gone: { deep: 1 }, text: "t" };
+  const overlay = { a: { y: { w: 3 } }, list: [], gone: null, text: { now: "an object" } };
+  assert.equal(deepMerge(base, overlay), {
+    a: { x: 1, y: { z: 2, w: 3 } },
+    list: [],
+    kept: true,
+    gone: null,
+    text: { now: "an object" },
+  });
+});
+
 test("the Story overrides only what it sets", () => {
   const { flowControl, backpressure } = effectiveSettings(
     { streaming: { backpressure: { buffer: { maxMessages: 7, dropPolicy: "drop_oldest" } } } },

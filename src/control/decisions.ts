@@ -2,13 +2,14 @@
  * What is decided about a run: one pure function of the world, read by reconcile, discovery and the hub alike.
  * Knows objects and the rules that combine them; refuses to know who asks and what is written.
  */
-import { bindingName } from "../contract/compose.ts";
+import { bindingName, stepRunName } from "../contract/compose.ts";
 import { isTransportError, TransportError } from "../contract/errors.ts";
 import { annotations, terminalPhases } from "../contract/names.ts";
 import type {
   Engram,
   ObjectReference,
   Step,
+  StepRun,
   Story,
   StoryRun,
   Transport,
@@ -34,7 +35,7 @@ export interface DecideOptions {
   readonly peerTls?: boolean;
   /** Where a step's connector listens for its engram, by step name. Default: control-plane N-16. */
   connectorEndpoint?(namespace: string, storyRun: string, step: string): string;
-  /** Generation of the connector that a step's binding is meant for, by step name. Default 1. */
+  /** Generation of the connector that a step's binding is meant for, by step name. Default: as its StepRun says. */
   generation?(namespace: string, storyRun: string, step: string): number;
   /** Whether the hub holds no packet of an edge any more, by step ids. Default: it holds none. */
   drained?(namespace: string, storyRun: string, from: string, to: string): boolean;
@@ -131,7 +132,9 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
       hubReady: hub.state === "Ready",
       ...options.peerTls ? { peerTls: true } : {},
       connectorEndpoint: (step) => options.connectorEndpoint?.(namespace, storyRun, step),
-      generation: (step) => options.generation?.(namespace, storyRun, step) ?? 1,
+      generation: (step) =>
+        options.generation?.(namespace, storyRun, step) ??
+          generationIn(world.get("StepRun", namespace, stepRunName(storyRun, step))),
     });
     return { namespace, storyRun, run, inputs, topology, bindings, plan, failure: null, lastFault: null };
   } catch (error) {
@@ -139,6 +142,12 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
     if (!isTransportError(error)) throw error;
     return failed(run, inputs, topology, error);
   }
+}
+
+/** Generation of a step's connector, as the workflow operator counts it (control-plane B-60). */
+export function generationIn(stepRun: StepRun | undefined): number {
+  const text = stepRun?.metadata.annotations?.[annotations.connectorGeneration]?.trim() ?? "";
+  return /^[1-9]\d{0,9}$/.test(text) && Number(text) <= 2_147_483_647 ? Number(text) : 1;
 }
 
 /** Whether nothing is to be written to a run any more. */

@@ -1,7 +1,7 @@
 /** Which runs an object bears on: those are decided again when it changes. */
 import type { Resource, Story, StoryRun } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
-import { isOver, presenceIn } from "./decisions.ts";
+import { generationIn, isOver, presenceIn } from "./decisions.ts";
 import type { World } from "./world.ts";
 
 /** A run by its names. */
@@ -45,7 +45,7 @@ export function bearsOnDecision(before: Resource | undefined, after: Resource): 
       return before?.kind !== after.kind || before.metadata.uid !== after.metadata.uid ||
         isOver(before) !== isOver(after) || !sameJson(before.spec, after.spec);
     case "StepRun":
-      return false;
+      return generationIn(before?.kind === after.kind ? before : undefined) !== generationIn(after);
     default:
       return true;
   }

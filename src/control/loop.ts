@@ -131,6 +131,10 @@ export class Control implements Decisions {
       for (const { metadata: { namespace = "", name } } of this.#world.list("StoryRun")) {
         this.#mark({ namespace, storyRun: name });
       }
+      // Of a run that was deleted while nobody looked, only what refers to it is left.
+      for (const { metadata: { namespace = "" }, spec } of this.#world.list("TransportBinding")) {
+        if (spec.storyRunRef !== undefined) this.#mark({ namespace, storyRun: spec.storyRunRef.name });
+      }
       this.#flush(true);
       return this.#resolveSynced();
     }
@@ -246,7 +250,7 @@ export class Control implements Decisions {
       readyOverdue: readyGraceMs <= 0,
     });
     this.#record(entry, events, isSaid);
-    this.#wait(entry, isPending, [graceMs, readyGraceMs]);
+    this.#wait(entry, isPending, [isPending ? graceMs : 0, readyGraceMs]);
     await this.#do(writes, signal);
   }
 

@@ -252,7 +252,7 @@ test("faults of a Story are told all at once, each with its path", () => {
   ]);
 });
 
-test("C-027 C-028 every edge has one mode, both ends agree on it, and no hub edge is ever promoted", () => {
+test("C-027, C-028 every edge has one mode, both ends agree on it, and no hub edge is ever promoted", () => {
   fc.assert(fc.property(scenes(), (scene) => {
     const topology = decide(scene);
     const keys = topology.edges.map((e) => `${e.from} ${e.to}`);
