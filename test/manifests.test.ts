@@ -1,11 +1,12 @@
 /** The manifests as they are rendered: one source for kustomize and chart, and what they grant, open and certify. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { stringify } from "yaml";
 import { names, type Program } from "../scripts/manifests/names.ts";
 import { permissionsOf as purposesOf } from "../scripts/manifests/permissions.ts";
 import { renderAll } from "../scripts/manifests/render.ts";
@@ -16,7 +17,7 @@ import { lacking, leaveOut, root, testWithTool } from "./support/tools.ts";
 
 const it = suite("manifests");
 const folder = join(root, "manifests");
-const scratch = mkdtempSync(join(tmpdir(), "bobravoz-charts-"));
+const scratch = mkdtempSync(join(realpathSync(tmpdir()), "bobravoz-charts-"));
 
 it.after(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -67,6 +68,28 @@ for (const { installation, also, args } of variants) {
     },
   );
 }
+
+testWithKustomize("every component goes with every other, in the chart too", (helm) => {
+  const site = join(scratch, "site");
+  mkdirSync(site);
+  const components = ["self-contained", "enforce-identity", "scale-to-zero", "hub-autoscaling", "service-monitor"];
+  const from = relative(site, folder);
+  writeFileSync(
+    join(site, "kustomization.yaml"),
+    stringify({
+      resources: [`${from}/base`],
+      components: components.map((component) => `${from}/components/${component}`),
+    }),
+  );
+  const args = [
+    "operatorConfig.hubIdentity=enforce",
+    "operatorConfig.hubScaleToZero=true",
+    "hub.autoscaling.enabled=true",
+  ];
+  const set = [...args, "metrics.serviceMonitor.enabled=true"].flatMap((each) => ["--set", each]);
+  const rendered = objects(helm, "template", "release", join(folder, "chart"), "-n", "bobrapet-system", ...set);
+  assert.equal(comparable(rendered), comparable(objects("kubectl", "kustomize", site)));
+});
 
 testWithTool(it, "helm", "the chart refuses a mode of certificates that it does not know", (helm) => {
   const { status, stderr } = ran(

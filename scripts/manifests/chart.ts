@@ -17,6 +17,7 @@ const decisions: Readonly<Record<string, Node>> = {
   "networkPolicy.enabled": true,
   "podDisruptionBudget.enabled": true,
   "metrics.serviceMonitor.enabled": false,
+  "hub.autoscaling.enabled": false,
 };
 
 export function renderChart(name = chartName): readonly File[] {

@@ -27,8 +27,10 @@ export const operatorConfig: Manifest = {
   ),
 };
 
-/** Whether the number of hubs is the controller's to choose. */
-export const isScaledToZero: Condition = {
-  expression: `eq (toString .Values.operatorConfig.${valueName("hub.scaleToZero")}) "true"`,
+/** Whether the number of hubs is somebody else's to choose: the controller's or an autoscaler's. */
+export const isScaled: Condition = {
+  expression: `or .Values.hub.autoscaling.enabled (eq (toString .Values.operatorConfig.${
+    valueName("hub.scaleToZero")
+  }) "true")`,
   holds: false,
 };

@@ -7,7 +7,15 @@ import { operatorConfig } from "./config.ts";
 import { definitionOf, fileOf } from "./crds/definition.ts";
 import { kinds } from "./crds/kinds.ts";
 import { names, namespace } from "./names.ts";
-import { baseParts, certManagerPart, monitorPart, type Part, selfContainedPart, sharedAuthorityPart } from "./parts.ts";
+import {
+  autoscalingPart,
+  baseParts,
+  certManagerPart,
+  monitorPart,
+  type Part,
+  selfContainedPart,
+  sharedAuthorityPart,
+} from "./parts.ts";
 import { sampleNamespace, samples } from "./samples.ts";
 import { type Manifest, type Node, plain } from "./values.ts";
 import { toYaml, toYamls } from "./yaml.ts";
@@ -28,19 +36,26 @@ export function renderKustomize(): readonly File[] {
     ...component("cert-manager", [certManagerPart], [patchOf(webhookConfiguration, { annotations: injection })]),
     ...component("service-monitor", [monitorPart]),
     ...component("enforce-identity", [], [configPatch({ "hub.identity": "enforce" })]),
-    ...component("scale-to-zero", [], [configPatch({ "hub.scaleToZero": "true" })], [
-      {
-        target: { kind: "StatefulSet", name: names.hub },
-        // how many there are is the controller's to say from now on
-        patch: toYaml([{ op: "remove", path: "/spec/replicas" }]),
-      },
-    ]),
+    ...component("scale-to-zero", [], [configPatch({ "hub.scaleToZero": "true" })], [withoutReplicas]),
+    ...component("hub-autoscaling", [autoscalingPart], [], [withoutReplicas]),
     ...installation("default", "self-contained"),
     ...installation("cert-manager", "cert-manager"),
     ...installation("enforce-identity", "self-contained", "enforce-identity"),
     ...installation("scale-to-zero", "self-contained", "scale-to-zero"),
   ];
 }
+
+/** How many hubs there are is somebody else's to say. */
+const withoutReplicas: Node = {
+  target: { kind: "StatefulSet", name: names.hub },
+  // null: no fault where another component has taken it out already
+  patch: toYaml({
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: { name: names.hub },
+    spec: { replicas: null },
+  }),
+};
 
 const ownNamespace: Manifest = {
   apiVersion: "v1",

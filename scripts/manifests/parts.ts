@@ -3,7 +3,7 @@ import { hasCertManager, webhookConfiguration } from "./admission.ts";
 import { managedCertificates, ownSecrets, sharedAuthority } from "./certificates.ts";
 import { operatorConfig } from "./config.ts";
 import { networkPolicies, serviceMonitor, services } from "./network.ts";
-import { certificates, controller, disruptionBudgets, hub, webhook } from "./programs.ts";
+import { autoscaler, certificates, controller, disruptionBudgets, hub, webhook } from "./programs.ts";
 import { accessOf, metricsReader } from "./rbac.ts";
 import type { Condition, Manifest } from "./values.ts";
 
@@ -58,10 +58,17 @@ export const monitorPart: Part = {
   condition: value("metrics.serviceMonitor.enabled", false),
 };
 
+export const autoscalingPart: Part = {
+  file: "autoscaling",
+  objects: [autoscaler],
+  condition: value("hub.autoscaling.enabled", false),
+};
+
 export const allParts: readonly Part[] = [
   ...baseParts,
   selfContainedPart,
   certManagerPart,
   sharedAuthorityPart,
   monitorPart,
+  autoscalingPart,
 ];

@@ -1,5 +1,5 @@
 /** The programs as workloads: controller, webhook, hub, and the keeper of certificates. */
-import { isScaledToZero } from "./config.ts";
+import { isScaled } from "./config.ts";
 import { metadata, names, ports, type Program, selectorOf, valuesOf } from "./names.ts";
 import { connectorEnv, mounts, ownEnv, type PodDescription, podOf } from "./pod.ts";
 import { type Condition, keysWhen, type Manifest, slot } from "./values.ts";
@@ -97,13 +97,13 @@ export const controller = deployment(controllerPod, 2);
 
 export const webhook = deployment(webhookPod, 2);
 
-/** Its pods are told apart by their names; it is at rest where the controller may scale it. */
+/** Its pods are told apart by their names; their number is said only where nobody scales them. */
 export const hub: Manifest = {
   apiVersion: "apps/v1",
   kind: "StatefulSet",
   metadata: metadata(names.hub, "hub"),
   spec: {
-    ...keysWhen({ expression: `not (${isScaledToZero.expression})`, holds: !isScaledToZero.holds }, {
+    ...keysWhen({ expression: `not (${isScaled.expression})`, holds: !isScaled.holds }, {
       replicas: slot("hub.replicas", 1),
     }),
     serviceName: names.hubPods,
@@ -127,4 +127,27 @@ export const disruptionBudgets: { readonly condition: Condition; readonly object
     metadata: metadata(names[program], program),
     spec: { maxUnavailable: 1, selector: { matchLabels: selectorOf(program) } },
   })),
+};
+
+/** Between one hub and several, by the streams that each holds; needs an adapter that serves pods' metrics. */
+export const autoscaler: Manifest = {
+  apiVersion: "autoscaling/v2",
+  kind: "HorizontalPodAutoscaler",
+  metadata: metadata(names.hub, "hub"),
+  spec: {
+    scaleTargetRef: { apiVersion: "apps/v1", kind: "StatefulSet", name: names.hub },
+    minReplicas: slot("hub.autoscaling.minReplicas", 1),
+    maxReplicas: slot("hub.autoscaling.maxReplicas", 8),
+    metrics: [{
+      type: "Pods",
+      pods: {
+        metric: { name: "bobravoz_hub_active_streams" },
+        target: { type: "AverageValue", averageValue: slot("hub.autoscaling.activeStreams", "500") },
+      },
+    }],
+    // a hub that goes moves its runs
+    behavior: {
+      scaleDown: { stabilizationWindowSeconds: 600, policies: [{ type: "Pods", value: 1, periodSeconds: 300 }] },
+    },
+  },
 };

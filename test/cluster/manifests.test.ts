@@ -84,8 +84,10 @@ testWithKubectl(it, "every installation and the samples are accepted by the API 
     assert.is(code, 0, `${name}: ${err}`);
     assert.is(out.trimEnd().split("\n").length, objectsOf(name).length, name);
   }
-  const [monitor] = objectsOf("components/service-monitor");
-  await api.apply(monitor!, "test");
+  for (const component of ["service-monitor", "hub-autoscaling"]) {
+    const [object] = objectsOf(`components/${component}`);
+    await api.apply(object!, "test");
+  }
 });
 
 testWithKubectl(it, "every pod is admitted where the restricted level is enforced", async () => {
