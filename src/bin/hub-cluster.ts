@@ -73,7 +73,7 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
     takeOver(await patiently(() => kube.readConfigMap(api, where, stop.signal), clock, log, stop.signal));
     const settings = new OperatorSettings({ read: read(null), program: "hub", log, onInForce: () => {} });
     follows.push(kube.followConfigMap(where, (data) => settings.update(read(data)), stop.signal));
-    return new KubeCluster({ api, clock, log, recorder: "bobravoz-hub" });
+    return new KubeCluster({ api, clock, log, recorder: "bobravoz-hub", namespace: text("watch-namespace") ?? "" });
   });
 
   const reviewer = {

@@ -16,7 +16,7 @@ import { readOptions, usage } from "./options.ts";
 const texts = [
   ...["manifests", "listen", "health-listen", "advertise", "kubeconfig", "context", "config-namespace", "config-name"],
   ...["health-probe-bind-address", "metrics-bind-address", "metrics-cert-path", "metrics-cert-name"],
-  ...["metrics-cert-key", "zap-log-level"],
+  ...["metrics-cert-key", "watch-namespace", "zap-log-level"],
 ];
 const flags = {
   "in-cluster": { type: "boolean" as const },
