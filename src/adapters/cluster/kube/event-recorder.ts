@@ -3,6 +3,7 @@
  * it are counted in its `series`. Written one after the other, behind everything else, and never failing the caller.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { isTransportError } from "../../../contract/errors.ts";
 import { apiVersions } from "../../../contract/names.ts";
 import type { JsonObject } from "../../../contract/resources.ts";
 import type { Clock, Log } from "../../../contract/runtime.ts";
@@ -32,6 +33,7 @@ interface Series {
   count: number;
   /** The count that the API server has; 0: the Event is not created yet. */
   written: number;
+  failures: number;
   isQueued: boolean;
 }
 
@@ -43,6 +45,8 @@ const maxQueue = 1_000;
 const seriesEndMs = 6 * 60_000;
 const writeLimitMs = 10_000;
 const maxNote = 1_024;
+/** Tries of one write while the API server is not there, the pauses between them growing from a second. */
+const maxTries = 5;
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -82,6 +86,7 @@ export class EventRecorder {
       lastMs: nowMs,
       count: 1,
       written: 0,
+      failures: 0,
       isQueued: false,
     };
     this.#series.set(key, series);
@@ -95,10 +100,10 @@ export class EventRecorder {
     await this.#writing;
   }
 
-  #later(series: Series): void {
+  #later(series: Series, delayMs = this.#options.seriesMs ?? 10_000): void {
     if (series.isQueued) return;
     series.isQueued = true;
-    this.#options.clock.after(this.#options.seriesMs ?? 10_000, () => {
+    this.#options.clock.after(delayMs, () => {
       series.isQueued = false;
       if (series.count > series.written) this.#enqueue(series);
     });
@@ -116,7 +121,13 @@ export class EventRecorder {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       try {
         await this.#write(next);
+        next.failures = 0;
       } catch (error) {
+        if (isTransportError(error, "Unavailable") && ++next.failures < maxTries) {
+          this.#later(next, 1_000 * 2 ** (next.failures - 1));
+          continue;
+        }
+        next.failures = 0;
         this.dropped += 1;
         this.#options.log.debug("an Event is not recorded", { reason: next.event.reason, error: String(error) });
       }
