@@ -448,4 +448,18 @@ it("a run that was deleted while nobody looked leaves no binding of ours", async
   assert.equal(world.cluster.objects.filter(({ kind }) => kind === "TransportBinding"), []);
 });
 
+it("labels and annotations that others put on a binding of ours stay", async () => {
+  const world = await bed({ bindings: "create" });
+  const made = world.bindingOf("a")!;
+  const labels = { ...made.metadata.labels, team: "voice" };
+  await world.put({ ...made, metadata: { ...made.metadata, labels, annotations: { note: "mine" } } });
+  await world.put(story("voice", ["a", "b", "c[a]"]));
+  const { metadata } = world.bindingOf("a")!;
+  assert.is(metadata.labels?.["team"], "voice");
+  assert.equal([metadata.annotations?.["note"], metadata.annotations?.[annotations.downstreamSteps]], ["mine", "c"]);
+  const version = metadata.resourceVersion;
+  await world.clock.stepAsync(60_000);
+  assert.is(world.bindingOf("a")?.metadata.resourceVersion, version);
+});
+
 it.run();

@@ -2,7 +2,7 @@
  * What is to be written for a run, as data: a pure function of the world and the decision. Doing it twice changes
  * nothing. Knows the rules of coexistence (control-plane 11); refuses to know how anything is written.
  */
-import type { Kind } from "../contract/names.ts";
+import { annotations, type Kind } from "../contract/names.ts";
 import type { JsonObject, TransportBinding } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
 import { toTransportBinding } from "../topology/binding.ts";
@@ -12,6 +12,8 @@ import { collisionOf, isLeftOver, ownerOf, unnameable, whoseBinding } from "./co
 import type { RunDecision } from "./decisions.ts";
 import { runStatus } from "./run-status.ts";
 import type { World } from "./world.ts";
+
+const ourAnnotations: ReadonlySet<string> = new Set([annotations.routingMode, annotations.downstreamSteps]);
 
 /** A server-side apply of a status, by a manager of ours. */
 export interface StatusWrite {
@@ -75,7 +77,8 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
       missing.push(description.step);
       continue;
     }
-    const { status: _, ...object } = toTransportBinding(description, ownerOf(world, run, description.stepRun));
+    const made = toTransportBinding(description, ownerOf(world, run, description.stepRun));
+    const { status: _, ...object } = known === undefined ? made : withTheirMarks(made, known);
     const whose = known === undefined ? "own" : whoseBinding(world, known);
     if (known === undefined) writes.push({ type: "create", object });
     else if (whose === "own" && !sameBinding(known, object)) writes.push({ type: "replace", object });
@@ -118,6 +121,20 @@ function asideBindings(
 
 function deletion({ metadata: { namespace = "", name } }: TransportBinding): Write {
   return { type: "delete", kind: "TransportBinding", namespace, name };
+}
+
+/** Labels and annotations of others on a binding of ours stay; those that we write are as we write them now. */
+function withTheirMarks(wanted: TransportBinding, known: TransportBinding): TransportBinding {
+  const { labels, annotations: ours, ...metadata } = wanted.metadata;
+  const theirs = Object.entries(known.metadata.annotations ?? {}).filter(([key]) => !ourAnnotations.has(key));
+  return {
+    ...wanted,
+    metadata: {
+      ...metadata,
+      labels: { ...known.metadata.labels, ...labels },
+      annotations: { ...Object.fromEntries(theirs), ...ours },
+    },
+  };
 }
 
 function sameBinding(known: TransportBinding, wanted: TransportBinding): boolean {
