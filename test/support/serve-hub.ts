@@ -1,7 +1,9 @@
 /** A whole hub as the program starts it, on a free loopback port, with plans that a test sets by hand. */
 import type { ConnectRouter } from "@connectrpc/connect";
 import { systemClock } from "../../src/adapters/clock.ts";
+import type { IdentityGates } from "../../src/adapters/identity/gate.ts";
 import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
+import type { Discovery } from "../../src/adapters/rpc/discovery-server.ts";
 import { serve, type Served } from "../../src/bin/serve.ts";
 import { type HubConfig, readHubConfig } from "../../src/contract/hub-config.ts";
 import type { Log } from "../../src/contract/runtime.ts";
@@ -15,11 +17,12 @@ import { within } from "./deadline.ts";
 
 export interface HubSettings {
   readonly tls?: TlsFiles | null;
+  readonly identity?: IdentityGates;
   readonly config?: Partial<HubConfig>;
   readonly port?: number;
   readonly admin?: boolean;
   readonly log?: Log;
-  readonly services?: (router: ConnectRouter, hub: Hub) => void;
+  readonly services?: (router: ConnectRouter, hub: Hub) => Discovery | void;
 }
 
 export interface TestHub extends AsyncDisposable {
@@ -41,6 +44,7 @@ export async function serveHub(plan: RunPlan | PlanSource | null, settings: HubS
     listen: { host: "127.0.0.1", port: settings.port ?? 0 },
     admin: settings.admin ? { host: "127.0.0.1", port: 0 } : null,
     tls: settings.tls ?? null,
+    identity: settings.identity,
     config: { ...readHubConfig(() => undefined).config, ...settings.config },
     plans: plan !== null && "subscribe" in plan ? plan : plans,
     services: settings.services ?? (() => {}),

@@ -16,8 +16,11 @@ import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
 export interface Authority {
   /** PEM of its own certificate. */
   readonly ca: string;
-  /** A key and a certificate for 127.0.0.1, localhost and `more` names or IPv4 addresses, for servers and clients. */
-  issue(name: string, more?: readonly string[]): TlsFiles;
+  /**
+   * A key and a certificate for 127.0.0.1, localhost and `more` names, IPv4 addresses or URIs, for servers and clients;
+   * `isExpired`: it has ended an hour ago.
+   */
+  issue(name: string, more?: readonly string[], isExpired?: boolean): TlsFiles;
 }
 
 /** An authority that nobody else knows. */
@@ -28,7 +31,7 @@ export function createAuthority(name: string): Authority {
   let serial = 1;
   return {
     ca,
-    issue(subject, more = []) {
+    issue(subject, more = [], isExpired = false) {
       const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
       return {
         ca,
@@ -41,6 +44,7 @@ export function createAuthority(name: string): Authority {
           serial: ++serial,
           isAuthority: false,
           names: ["localhost", "127.0.0.1", ...more],
+          isExpired,
         }),
       };
     },
@@ -55,9 +59,11 @@ interface Description {
   readonly serial: number;
   readonly isAuthority: boolean;
   readonly names: readonly string[];
+  readonly isExpired?: boolean;
 }
 
 const day = 86_400_000;
+const hour = 3_600_000;
 
 function certificate(of: Description): string {
   const algorithm = sequence(oid(1, 2, 840, 10045, 4, 3, 2)); // ecdsa-with-SHA256
@@ -66,7 +72,7 @@ function certificate(of: Description): string {
     integer(of.serial),
     algorithm,
     distinguishedName(of.issuer),
-    sequence(time(Date.now() - day), time(Date.now() + day)),
+    sequence(time(Date.now() - day), time(Date.now() + (of.isExpired ? -hour : day))),
     distinguishedName(of.subject),
     of.publicKey.export({ type: "spki", format: "der" }),
     tagged(0xa3, sequence(...extensions(of))),
@@ -87,9 +93,10 @@ function extensions({ isAuthority, names }: Description): Buffer[] {
       extension(oid(2, 5, 29, 15), tagged(0x03, Buffer.of(2, 0x04)), true), // keyUsage: keyCertSign
     ];
   }
-  const alternatives = names.map((name) =>
-    isIPv4(name) ? tagged(0x87, Buffer.from(name.split(".").map(Number))) : tagged(0x82, Buffer.from(name))
-  );
+  const alternatives = names.map((name) => {
+    if (isIPv4(name)) return tagged(0x87, Buffer.from(name.split(".").map(Number)));
+    return tagged(name.includes("://") ? 0x86 : 0x82, Buffer.from(name));
+  });
   return [
     extension(oid(2, 5, 29, 19), sequence(), true),
     extension(oid(2, 5, 29, 17), sequence(...alternatives), false), // subjectAltName
