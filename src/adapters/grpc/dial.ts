@@ -34,6 +34,7 @@ export function dial(options: ChannelOptions, signal: AbortSignal): Promise<Conn
       timer.cancel();
       signal.removeEventListener("abort", aborted);
       session.removeListener("close", closed);
+      socket.removeListener("error", closed);
       if (error === null) resolve(new Connection(session, socket, options.clock, options.keepalive ?? null));
       else {
         reject(error);
@@ -51,6 +52,8 @@ export function dial(options: ChannelOptions, signal: AbortSignal): Promise<Conn
     session.on("error", (error: Error) => cause = error);
     socket.on("error", (error: Error) => cause = error);
     session.once("close", closed);
+    // a server that wants a certificate says so behind the handshake, and Node then never says that the session closed
+    socket.once("error", closed);
     session.once("connect", () => {
       // given up meanwhile, and told all the same
       if (!session.destroyed) session.setLocalWindowSize(sessionWindowBytes);
