@@ -70,6 +70,8 @@ for (const program of programs) {
     target,
     minifySyntax: true,
     minifyWhitespace: true,
+    // kubernetes-fluent-client finds a kind's path by the name of its class, and esbuild writes `class _V1Pod`
+    keepNames: program.subcommand !== "connector",
     legalComments: "none",
     logLevel: "warning",
     plugins: program.subcommand === null ? [] : [onlySubcommand(program.subcommand)],

@@ -156,8 +156,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const electing = lead.leader?.run(election.signal) ?? Promise.resolve();
   const watching = control.run(stop.signal);
-  const following = kube.followConfigMap(options.config, (data) => settings.update(read(data)), stop.signal);
-  const fleet = new kube.KubeFleet({ ...hubs, labels: hubLabels });
+  const following = kube.followConfigMap(options.config, (data) => settings.update(read(data)), stop.signal, {
+    onTrouble: kube.loggedTrouble("ConfigMap", clock, log),
+  });
+  const fleet = new kube.KubeFleet({
+    ...hubs,
+    labels: hubLabels,
+    watch: { onTrouble: kube.loggedTrouble("Pod or StatefulSet", clock, log) },
+  });
   // where an administrator gave every run's address, it is done after one look
   const placed = placing.follow(control, fleet, stop.signal, () => isLeader() && takeOver());
   const failed = placed.then(() => new Promise<never>(() => {}));

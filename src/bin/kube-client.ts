@@ -2,7 +2,7 @@
 
 /** Loads it. Every program that works with an API server begins with this. */
 export async function loadKube() {
-  const [api, lease, configMap, access, pod, fleet, reviewer] = await Promise.all([
+  const [api, lease, configMap, access, pod, fleet, reviewer, trouble] = await Promise.all([
     import("../adapters/cluster/kube/api.ts"),
     import("../adapters/cluster/kube/lease-store.ts"),
     import("../adapters/cluster/kube/config-map.ts"),
@@ -10,6 +10,7 @@ export async function loadKube() {
     import("../adapters/cluster/kube/pod-condition.ts"),
     import("../adapters/cluster/kube/fleet.ts"),
     import("../adapters/cluster/kube/token-reviewer.ts"),
+    import("../adapters/cluster/kube/trouble.ts"),
   ]);
-  return { ...api, ...lease, ...configMap, ...access, ...pod, ...fleet, ...reviewer };
+  return { ...api, ...lease, ...configMap, ...access, ...pod, ...fleet, ...reviewer, ...trouble };
 }

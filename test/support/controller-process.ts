@@ -25,6 +25,8 @@ export interface ControllerProcessOptions {
   readonly kubeconfig: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: the sources. */
+  readonly program?: string;
 }
 
 /** Starts one with free ports and settles when it listens; fails with what it wrote where it does not. */
@@ -65,9 +67,10 @@ export async function failingController(
   return { code, text: started.text() };
 }
 
-function launch({ kubeconfig, args = [], env = {} }: ControllerProcessOptions) {
+function launch(
+  { kubeconfig, args = [], env = {}, program = join(root, "src", "bin", "bobravoz.ts") }: ControllerProcessOptions,
+) {
   const runtime = "Deno" in globalThis ? ["run", "--no-check", "-A"] : [];
-  const program = join(root, "src", "bin", "bobravoz.ts");
   const ports = ["--listen=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0"];
   const child: ChildProcess = spawn(
     process.execPath,

@@ -16,6 +16,7 @@ import { isKubeFault } from "./kube/fault.ts";
 import { kubeKinds, kubePath } from "./kube/kinds.ts";
 import { type KubeObject, ObjectCache } from "./kube/object-cache.ts";
 import { isApplied } from "./kube/status-ownership.ts";
+import { loggedTrouble } from "./kube/trouble.ts";
 import { type KindEvent, newWatchCounts, type WatchCounts, watchKind } from "./kube/watch.ts";
 
 export interface KubeClusterOptions {
@@ -46,8 +47,6 @@ export interface KubeCounts extends WatchCounts {
 const maxTries = 5;
 /** Objects that are not valid and have been logged. */
 const maxLogged = 1_000;
-/** A watch that fails again and again is logged at most this often. */
-const troubleMs = 30_000;
 
 export class KubeCluster implements Cluster {
   readonly #api: KubeApi;
@@ -97,7 +96,7 @@ export class KubeCluster implements Cluster {
           else if (unsynced.delete(kind) && unsynced.size === 0) onEvent({ type: "synced" });
         },
         signal,
-        { counts: this.#counts, onTrouble: this.#trouble(kind) },
+        { counts: this.#counts, onTrouble: loggedTrouble(kind, this.#clock, this.#log) },
       );
     }));
   }
@@ -304,16 +303,6 @@ export class KubeCluster implements Cluster {
     if (this.#logged.size > maxLogged) this.#logged.delete(this.#logged.keys().next().value!);
     const fault = faults.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
     this.#log.warn("object is not valid and not looked at", { kind, namespace: namespace ?? "", name, fault });
-  }
-
-  #trouble(kind: Kind): (message: string) => void {
-    let loggedMs = -Infinity;
-    return (message) => {
-      const nowMs = this.#clock.monotonicMs();
-      if (nowMs - loggedMs < troubleMs) return;
-      loggedMs = nowMs;
-      this.#log.warn("watch has trouble and goes on", { kind, error: message });
-    };
   }
 }
 

@@ -3,7 +3,7 @@ import { kind } from "kubernetes-fluent-client";
 import { TransportError } from "../../../contract/errors.ts";
 import type { JsonObject, JsonValue } from "../../../contract/resources.ts";
 import type { KubeApi } from "./api.ts";
-import { watchKind } from "./watch.ts";
+import { watchKind, type WatchOptions } from "./watch.ts";
 
 export interface ConfigMapName {
   readonly namespace: string;
@@ -39,11 +39,18 @@ export function followConfigMap(
   where: ConfigMapName,
   changed: (data: ConfigData | null) => void,
   signal: AbortSignal,
+  watch: WatchOptions = {},
 ): Promise<void> {
-  return watchKind(kind.ConfigMap, where, (event) => {
-    if (event.type === "deleted") changed(null);
-    else if (event.type === "upserted") changed(dataOf(event.object as unknown as JsonObject));
-  }, signal);
+  return watchKind(
+    kind.ConfigMap,
+    where,
+    (event) => {
+      if (event.type === "deleted") changed(null);
+      else if (event.type === "upserted") changed(dataOf(event.object as unknown as JsonObject));
+    },
+    signal,
+    watch,
+  );
 }
 
 function dataOf(object: JsonObject): ConfigData {
