@@ -353,6 +353,15 @@ inject("certificate variables that are absent follow from those of the engram", 
   assert.not("BUBU_DEBUG" in values);
 });
 
+inject("a container that a mesh put before the engram's is not taken for it", async () => {
+  const own = {
+    name: "engram",
+    env: [{ name: "BUBU_TRANSPORT_BINDING", value: "x" }, { name: "BUBU_DEBUG", value: "true" }],
+  };
+  const object = pod({ annotations: { [key]: envelope() }, spec: { containers: [{ name: "proxy" }, own] } });
+  assert.is(valuesOf(connectorOf(patched(object, await admit(object))))["BUBU_DEBUG"], "true");
+});
+
 inject("a pod without containers is marked and gets none", async () => {
   const object = pod({ annotations: { [key]: envelope() }, spec: { containers: [] } });
   const after = patched(object, await admit(object));

@@ -92,7 +92,7 @@ async function inject(
   const { value, decoded } = binding;
   const { placement, probe } = options;
   const spec = isJsonObject(pod["spec"]) ? pod["spec"] : {};
-  const [main] = objectsOf(spec["containers"]);
+  const main = mainOf(objectsOf(spec["containers"]));
   if (main === undefined) {
     return { allowed: true, patch: injectionPatch({ pod, value, placement, container: null }), warnings: [] };
   }
@@ -119,6 +119,12 @@ async function inject(
   const container = connectorContainer({ ...options, image, env, main });
   const patch = injectionPatch({ pod, value, placement, container });
   return { allowed: true, patch, warnings: [...record.warnings, ...warnings] };
+}
+
+/** The first container, but for one that a mesh put before the engram, which alone has a binding in its environment. */
+function mainOf(containers: readonly JsonObject[]): JsonObject | undefined {
+  const isEngram = ({ env }: JsonObject) => objectsOf(env).some(({ name }) => name === "BUBU_TRANSPORT_BINDING");
+  return containers.find(isEngram) ?? containers[0];
 }
 
 /** The Transport's image where that is configured and it has one, else the operator's (C-098). */

@@ -27,7 +27,7 @@ export function clusterReads(api: Requester): InjectReads {
     const { resource, faults } = parseResource(await api.request("GET", path, { signal }));
     if (resource?.kind === kind) return resource as Resources[K]; // the kind is its type
     const what = `${kind} ${namespace === null ? "" : `${namespace}/`}${name}`;
-    const why = faults.map((fault) => `${fault.path.join(".")}: ${fault.message}`).join("; ") || "it is another kind";
+    const why = faults.map(({ message }) => message).join("; ") || "it is another kind";
     throw new TransportError("BadManifest", `${what} cannot be used: ${why}`);
   };
   return {

@@ -25,7 +25,7 @@ export function readReview(body: string): Review {
     uid: text(request["uid"]),
     kind: kindOf(request["kind"]),
     operation: text(request["operation"]),
-    namespace: text(request["namespace"]),
+    namespace: text(request["namespace"]) || namespaceOf(object),
     // a DELETE has none
     pod: isJsonObject(object) ? object : {},
   };
@@ -57,6 +57,11 @@ function parse(body: string): JsonObject {
     throw wrong(`it is not JSON: ${error instanceof Error ? error.message : error}`);
   }
   throw wrong("it is not a JSON object");
+}
+
+function namespaceOf(object: unknown): string {
+  const metadata = isJsonObject(object as JsonObject) ? (object as JsonObject)["metadata"] : undefined;
+  return isJsonObject(metadata) ? text(metadata["namespace"]) : "";
 }
 
 function kindOf(value: unknown): string | null {
