@@ -174,13 +174,21 @@ async function prepare(api: Api): Promise<void> {
       spec: { templateRef: { name: "template" }, mode: "deployment" },
     });
   }
-  for (const name of ["voice", "edited"]) {
+  for (
+    const [name, where] of [
+      ["voice", namespace],
+      ["edited", namespace],
+      ["voice", bareNamespace],
+      ["edited", bareNamespace],
+    ] as const
+  ) {
     await api.create({
       apiVersion: "bubustack.io/v1alpha1",
       kind: "Story",
-      metadata: { name, namespace },
+      metadata: { name, namespace: where },
       spec: {
-        pattern: "realtime",
+        // what the bare loop writes is nothing to the controller
+        pattern: where === namespace ? "realtime" : "batch",
         transports: [{ name: "main", transportRef: "speech" }],
         steps: range(steps).map((index) => ({ ...step(index), transport: "main" })),
       },
@@ -248,7 +256,7 @@ function startController(kubeconfig: string): ChildProcess {
       "--health-probe-bind-address",
       "127.0.0.1:0",
     ],
-    ...["--metrics-bind-address", "0", "--config-namespace", namespace],
+    ...["--metrics-bind-address", "0", "--config-namespace", namespace, "--zap-log-level", "error"],
   ], {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, KUBECONFIG: kubeconfig, BOBRAVOZ_CONTROLLER_BINDINGS: "create", POD_NAMESPACE: namespace },
