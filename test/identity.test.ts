@@ -89,7 +89,7 @@ test("observe: every combination passes, and each is counted by what it would ha
 
 test("off: every combination passes, and nobody is asked or counted", async () => {
   await using t = await bed("off");
-  await all(t, (name, outcome) => assert.is(outcome, "accepted", name));
+  await all(t, (name, outcome) => assert.is(outcome, "accepted", name), ["names no namespace"]);
   assert.equal([t.asked.length, t.gates.hub!.counts().length, t.lines.length], [0, 0, 0]);
 });
 

@@ -1,7 +1,9 @@
 /** Everything that a connector is told by its environment, read once; every fault at once (data-plane D-060). */
 import { readCertificates } from "../adapters/connector/certificates.ts";
+import { projectedToken, tokenFrom } from "../adapters/connector/token-file.ts";
 import { hostOf } from "../adapters/drivers/grpc.ts";
 import type { Keepalive, TlsFiles } from "../adapters/grpc/options.ts";
+import { compose } from "../contract/compose.ts";
 import { type ConnectorConfig, readConnectorConfig } from "../contract/connector-config.ts";
 import { positiveDurationMs } from "../contract/duration.ts";
 import { isLoopback } from "../contract/loopback.ts";
@@ -18,6 +20,8 @@ export interface ConnectorSetup {
   /** Null: discovery says. */
   readonly hub: Target | null;
   readonly tls: TlsFiles | null;
+  /** The pod's ServiceAccount token as it is now; null where there is none. */
+  readonly token: () => string | null;
   readonly keepalive: Keepalive | null;
   readonly limits: {
     readonly channelSendTimeoutMs: number;
@@ -55,6 +59,10 @@ export async function readSetup(
   const dialled = [hub, discovery ?? ""].filter((address) => address !== "");
   const certificates = await readCertificates(env, dialled.every((address) => isLoopback(hostOf(address))));
   faults.push(...certificates.faults);
+  const tokenFile = given("BOBRAVOZ_TOKEN_FILE");
+  if (tokenFile !== "" && tokenFrom(tokenFile)() === null) {
+    faults.push(`BOBRAVOZ_TOKEN_FILE: ${tokenFile} cannot be read or is empty`);
+  }
   const milliseconds = (name: string, otherwise: number): number => positiveDurationMs(given(name)) ?? otherwise;
   const bytes = (...names: readonly string[]): number => {
     const value = Number(names.map(given).find((text) => text !== "") ?? 0);
@@ -67,8 +75,13 @@ export async function readSetup(
       config,
       binding: given("BUBU_TRANSPORT_BINDING"),
       discovery,
-      hub: hub === "" ? null : { address: hub, serverName: given("BUBU_GRPC_HUB_SERVER_NAME") },
+      hub: hub === "" ? null : {
+        address: hub,
+        serverName: given("BUBU_GRPC_HUB_SERVER_NAME"),
+        isHub: !isStepOf(hub, config.storyRun, config.namespace),
+      },
       tls: certificates.tls,
+      token: tokenFrom(tokenFile || projectedToken),
       keepalive: timeMs === 0 ? null : { timeMs, timeoutMs: milliseconds("BUBU_GRPC_KEEPALIVE_TIMEOUT", 20_000) },
       limits: {
         channelSendTimeoutMs: milliseconds("BUBU_GRPC_CHANNEL_SEND_TIMEOUT", 0),
@@ -81,4 +94,11 @@ export async function readSetup(
       },
     },
   };
+}
+
+/** Whether the address of the "hub" is one of the run's own steps: a webhook gives that where one is sent to directly (control-plane A-30). */
+function isStepOf(address: string, storyRun: string, namespace: string): boolean {
+  const [first = "", second = ""] = hostOf(address).split(".");
+  // a step's Service begins with the run's name, cut where both are too long (control-plane N-10)
+  return first.startsWith(`${compose([storyRun])}-`.slice(0, 50)) && second === namespace;
 }

@@ -1,13 +1,13 @@
 /** What a connector with binding discovery has besides; loaded by those alone. */
 import { DiscoveryClient } from "../adapters/connector/discovery-client.ts";
 import { driverNames } from "../adapters/drivers/table.ts";
-import type { TlsFiles } from "../adapters/grpc/options.ts";
 import type { ConnectorBinding } from "../connector/binding.ts";
 import type { Connector } from "../connector/connector.ts";
 import type { StepIdentity } from "../connector/discovery.ts";
 import { Follower } from "../connector/follower.ts";
 import { Reporter, type ReporterOptions } from "../connector/reporter.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
+import type { ConnectorSetup } from "./connector-config.ts";
 
 export interface DiscoveryParts {
   /** The binding, waiting for it. */
@@ -25,11 +25,11 @@ export interface DiscoveryParts {
 export function openDiscovery(
   address: string,
   identity: StepIdentity,
-  tls: TlsFiles | null,
+  { tls, token }: Pick<ConnectorSetup, "tls" | "token">,
   clock: Clock,
   log: Log,
 ): DiscoveryParts {
-  const discovery = new DiscoveryClient({ address, tls, clock });
+  const discovery = new DiscoveryClient({ address, tls, token, clock });
   let apply = (_: ConnectorBinding): void => {};
   const follower = new Follower({
     discovery,

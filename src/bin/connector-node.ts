@@ -31,12 +31,12 @@ const defaultDriver = "bobravoz-grpc";
 
 /** Starts it; settles once the engram can connect. Throws `PortInUse`, or why there is no binding. */
 export async function startConnector(setup: ConnectorSetup, clock: Clock, log: Log): Promise<ConnectorNode> {
-  const { config, limits, tls, keepalive } = setup;
+  const { config, limits, tls, token, keepalive } = setup;
   const { namespace, storyRun, step, generation } = config;
   const identity = { namespace, storyRun, step };
   const discovery = setup.discovery === null
     ? null
-    : (await import("./connector-discovery.ts")).openDiscovery(setup.discovery, identity, tls, clock, log);
+    : (await import("./connector-discovery.ts")).openDiscovery(setup.discovery, identity, setup, clock, log);
   let binding: ConnectorBinding;
   try {
     binding = setup.binding === "" && discovery !== null
@@ -49,13 +49,14 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
     await discovery?.close();
     throw error;
   }
-  const hub = setup.hub ?? binding.hub;
+  const hub = setup.hub ?? (binding.hub === null ? null : { ...binding.hub, isHub: true });
   if (hub === null) throw new TransportError("InvalidConfiguration", "neither environment nor discovery names a hub");
   // existing bindings name a driver as they like, and all mean this one
   const driver = drivers[binding.driver === "memory" ? "memory" : defaultDriver]({
     clock,
     log,
     tls,
+    token,
     keepalive,
     maxReceiveBytes: limits.maxReceiveBytes,
     memory: new Map(),

@@ -290,7 +290,8 @@ export class Connector {
   }
 
   get #hubTarget(): Target {
-    return this.#binding.hub ?? this.#options.hub;
+    const { hub } = this.#binding;
+    return hub === null ? this.#options.hub : { ...hub, isHub: true };
   }
 
   #headers(): Headers {

@@ -16,6 +16,8 @@ export interface Target {
   readonly address: string;
   /** Name that the other end must prove to bear; empty: the host of the address. */
   readonly serverName: string;
+  /** A hub, which is shown who we are beyond our certificate. Default: a peer, which is not. */
+  readonly isHub?: boolean;
 }
 
 /** One Process stream, as either end sees it. No call throws; what is written after the end is dropped. */

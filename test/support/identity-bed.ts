@@ -304,9 +304,13 @@ function byCode(code: number, message: string): Outcome {
 }
 
 /** Every combination, by name, with its outcome. */
-export async function all(bed: Bed, each: (name: string, outcome: Outcome, mayPass: boolean) => void): Promise<void> {
+export async function all(
+  bed: Bed,
+  each: (name: string, outcome: Outcome, mayPass: boolean) => void,
+  only: readonly string[] = Object.keys(certificates),
+): Promise<void> {
   for (const [certificate, { tls, proves }] of Object.entries(certificates)) {
-    if (tls === null || proves === null) continue;
+    if (tls === null || proves === null || !only.includes(certificate)) continue;
     await using client = new Client(bed.hub.address, tls);
     for (const way of Object.keys(ways) as Way[]) {
       for (const [token, says] of Object.entries(tokens)) {

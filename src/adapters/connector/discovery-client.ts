@@ -13,6 +13,7 @@ import type { BindingEvents, Discovery, StepIdentity, Watch } from "../../connec
 import { TransportError } from "../../contract/errors.ts";
 import { isLoopback } from "../../contract/loopback.ts";
 import type { Clock } from "../../contract/runtime.ts";
+import type { Metadata } from "../grpc/call.ts";
 import { GrpcChannel, toTransportError } from "../grpc/channel.ts";
 import { callUnary, pathOf } from "../grpc/codec.ts";
 import { grpcCodes } from "../grpc/codes.ts";
@@ -24,6 +25,8 @@ export interface DiscoveryClientOptions {
   readonly address: string;
   /** For an address that is not loopback. */
   readonly tls: TlsFiles | null;
+  /** The token of this pod, read anew for each call and never sent in cleartext. Default: none. */
+  readonly token?: () => string | null;
   readonly clock: Clock;
 }
 
@@ -32,10 +35,18 @@ const reportLimitMs = 10_000;
 export class DiscoveryClient implements Discovery {
   readonly #address: string;
   readonly #channel: GrpcChannel;
+  readonly #token: () => string | null;
 
-  constructor({ address, tls, clock }: DiscoveryClientOptions) {
+  constructor({ address, tls, token, clock }: DiscoveryClientOptions) {
+    const isLocal = isLoopback(hostOf(address));
     this.#address = address;
-    this.#channel = new GrpcChannel({ address, tls: isLoopback(hostOf(address)) ? null : tls, clock });
+    this.#token = isLocal || tls === null ? () => null : token ?? (() => null);
+    this.#channel = new GrpcChannel({ address, tls: isLocal ? null : tls, clock });
+  }
+
+  #metadata(): Metadata {
+    const token = this.#token();
+    return token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
   async get(step: StepIdentity, waitMs: number): Promise<Binding> {
@@ -43,7 +54,7 @@ export class DiscoveryClient implements Discovery {
     const { namespace, storyRun, step: name } = step;
     const request = create(GetBindingRequestSchema, { namespace, storyRun, step: name, wait });
     // the deadline leaves room for the answer that nothing was decided
-    const options = { timeoutMs: waitMs + 1_000 };
+    const options = { timeoutMs: waitMs + 1_000, metadata: this.#metadata() };
     const { binding } = await callUnary(this.#channel, DiscoveryService.method.getBinding, request, options);
     if (binding === undefined) throw new TransportError("PeerFailed", `${this.#address} answered without a binding`);
     return binding;
@@ -55,7 +66,7 @@ export class DiscoveryClient implements Discovery {
     events: BindingEvents,
   ): Watch {
     let isStopped = false;
-    const stream = this.#channel.stream(pathOf(DiscoveryService.method.watchBindings), {}, {
+    const stream = this.#channel.stream(pathOf(DiscoveryService.method.watchBindings), { metadata: this.#metadata() }, {
       message: (bytes, start, end) => {
         const response = fromBinary(WatchBindingsResponseSchema, bytes.subarray(start, end));
         const rejections = response.bindings.flatMap((binding) => {
@@ -101,7 +112,7 @@ export class DiscoveryClient implements Discovery {
   }
 
   async report(report: ReportConnectorRequest): Promise<void> {
-    const options = { timeoutMs: reportLimitMs };
+    const options = { timeoutMs: reportLimitMs, metadata: this.#metadata() };
     await callUnary(this.#channel, DiscoveryService.method.reportConnector, report, options);
   }
 

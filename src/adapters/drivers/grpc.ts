@@ -27,6 +27,8 @@ export interface GrpcDriverOptions {
   readonly tls: TlsFiles | null;
   readonly maxReceiveBytes: number;
   readonly keepalive?: Keepalive | null;
+  /** The token of this pod, read anew for each stream to the hub; null: there is none. Default: none. */
+  readonly token?: () => string | null;
 }
 
 export const processPath = pathOf(HubService.method.process);
@@ -47,7 +49,7 @@ export class GrpcDriver implements Driver {
   }
 
   open(target: Target, headers: Headers, limitMs: number, events: ClientLinkEvents): ClientLink {
-    const { clock, tls, maxReceiveBytes, keepalive } = this.#options;
+    const { clock, tls, maxReceiveBytes, keepalive, token } = this.#options;
     const isLocal = isLoopback(hostOf(target.address));
     if (!isLocal && tls === null) {
       const text = `${target.address} is not loopback and needs client certificates`;
@@ -71,7 +73,10 @@ export class GrpcDriver implements Driver {
     };
     channel.connect().then(() => {
       if (link.isCancelled) return end(new TransportError("Aborted", "the stream was given up"), false);
-      link.attach(channel.stream(processPath, { metadata: headers }, {
+      // never in cleartext, and never to a peer, which could be the step with it
+      const shown = isLocal || target.isHub !== true ? null : token?.() ?? null;
+      const metadata = shown === null ? headers : { ...headers, authorization: `Bearer ${shown}` };
+      link.attach(channel.stream(processPath, { metadata }, {
         headers: () => events.accepted(),
         message: (bytes, start, end) => events.message(bytes, start, end),
         endOfChunk: () => events.endOfChunk(),
