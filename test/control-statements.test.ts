@@ -462,4 +462,69 @@ it("labels and annotations that others put on a binding of ours stay", async () 
   assert.is(world.bindingOf("a")?.metadata.resourceVersion, version);
 });
 
+/** `kind name` of every binding, with whose hub it says. */
+function bindingsOf(cluster: MemoryCluster): readonly string[] {
+  return cluster.objects.filter(({ kind }) => kind === "TransportBinding").map(({ metadata }) => metadata.name).sort();
+}
+
+it("PerStory: the runs of a Story share the bindings that we make, beside a Story whose runs do not", async () => {
+  const shared = annotated(annotations.strategy, "PerStory");
+  const plain = { ...story("plain", ["a", "b[a]"]) };
+  const runs = [storyRun("voice-2", "voice"), storyRun("plain-1", "plain")];
+  const world = await bed({}, [...voice(), shared, plain, ...runs]);
+  await world.clock.stepAsync(10_000);
+  assert.equal(bindingsOf(world.cluster), [
+    "plain-1-a-transport",
+    "plain-1-b-transport",
+    "voice-a-story-transport",
+    "voice-b-story-transport",
+  ]);
+  const { metadata, spec, status } = world.cluster.get("TransportBinding", "demo", "voice-a-story-transport")!;
+  assert.is(spec.storyRunRef, undefined);
+  assert.is(spec.engramName, "voice-a");
+  assert.equal(metadata.ownerReferences?.map(({ kind, name, controller }) => ({ kind, name, controller })), [
+    { kind: "Story", name: "voice", controller: undefined },
+  ]);
+  assert.equal([status?.endpoint, status?.upstreamHost], [hub, undefined]);
+  for (const run of ["voice-1", "voice-2", "plain-1"]) {
+    const found = world.cluster.get("StoryRun", "demo", run)?.status?.conditions?.map(({ type, status }) =>
+      type + status
+    );
+    assert.equal(found?.sort(), ["ReadyTrue", "TransportReadyTrue"], run);
+  }
+  const described = world.control.get("demo", "voice-2")!.bindings[0]!;
+  assert.match(described.transportBinding, /^\{"name":"voice-a-story-transport","namespace":"demo"/);
+  const before = world.versions();
+  await world.clock.stepAsync(120_000);
+  assert.equal(world.versions(), before, "the runs do not write against each other");
+  // they go with the last run
+  const over = (run: string) =>
+    world.cluster.applyStatus("StoryRun", "demo", run, operator, { phase: "Succeeded" }, signal);
+  await over("voice-1");
+  await settle();
+  assert.is(bindingsOf(world.cluster).length, 4);
+  await over("voice-2");
+  await settle();
+  assert.equal(bindingsOf(world.cluster), ["plain-1-a-transport", "plain-1-b-transport"]);
+});
+
+it("PerStory: taken off the Story, each run gets bindings of its own", async () => {
+  const world = await bed({ bindings: "create" }, [...voice(), annotated(annotations.strategy, "PerStory")]);
+  assert.equal(bindingsOf(world.cluster), ["voice-a-story-transport", "voice-b-story-transport"]);
+  await world.put(story("voice", ["a", "b[a]"]));
+  assert.equal(bindingsOf(world.cluster), ["voice-1-a-transport", "voice-1-b-transport"]);
+  assert.match(world.ready(), /^True/);
+});
+
+it("PerStory: on bindings of the workflow operator the condition says that it does not apply", async () => {
+  const world = await bed({}, [...voice(), annotated(annotations.strategy, "PerStory")]);
+  await world.begin("a", "b");
+  await world.clock.stepAsync(60_000);
+  assert.match(
+    world.ready(),
+    /^True TransportReady: .*strategy PerStory does not apply, as the workflow operator makes/,
+  );
+  assert.equal(bindingsOf(world.cluster), ["voice-1-a-transport", "voice-1-b-transport"]);
+});
+
 it.run();

@@ -19,13 +19,14 @@ export function bindingStatus(
   description: BindingDescription,
   now: string,
 ): readonly StatusWrite[] {
-  const { namespace, name, decision, hubEndpoint, state } = description;
+  const { namespace, object, decision, hubEndpoint, state, sharedBy } = description;
   const wanted = { upstreamHost: decision.upstreamHost, downstreamHost: decision.downstreamHost };
   const isStarting = state === "HubStarting";
   const message = decision.message + (known === undefined || whose === "own" ? "" : differences(known, description));
-  return statusWrite(known, namespace, name, {
+  return statusWrite(known, namespace, object, {
     endpoint: hubEndpoint,
-    hosts: whose === "own" ? wanted : whose === "adopted" ? kept(known, wanted) : {},
+    // Peers of different runs are at different places, so that a shared binding has none.
+    hosts: sharedBy !== null ? {} : whose === "own" ? wanted : whose === "adopted" ? kept(known, wanted) : {},
     isResolved: !isStarting,
     reason: isStarting ? "HubStarting" : decision.reason,
     message: isStarting ? `no hub is ready yet; then ${message}` : message,

@@ -1,9 +1,9 @@
 /** Whose objects are whose, beside a workflow operator that makes bindings too (control-plane 11). */
 import { stepRunName } from "../contract/compose.ts";
 import { reasons } from "../contract/errors.ts";
-import { apiVersions, finalizers, labels } from "../contract/names.ts";
+import { annotations, apiVersions, finalizers, labels } from "../contract/names.ts";
 import type { Condition, StepRun, StoryRun, TransportBinding } from "../contract/resources.ts";
-import type { BindingOwner } from "../topology/binding.ts";
+import type { BindingDescription, BindingOwner } from "../topology/binding.ts";
 import { conditionOf } from "./conditions.ts";
 import type { World } from "./world.ts";
 
@@ -43,6 +43,10 @@ export function collisionOf(known: TransportBinding, step: string, run: StoryRun
   if (storyRunRef?.uid !== undefined && uid !== undefined && storyRunRef.uid !== uid) {
     return `binding "${name}" belongs to a StoryRun "${storyRunRef.name}" of uid ${storyRunRef.uid}, not ${uid}`;
   }
+  const [shared, story] = [known.metadata.annotations?.[annotations.story], run.spec.storyRef];
+  if (shared !== undefined && shared !== `${story.namespace || run.metadata.namespace}/${story.name}`) {
+    return `binding "${name}" belongs to the Story ${shared}`;
+  }
   return stepName === step ? null : `binding "${name}" belongs to step "${stepName}", not "${step}"`;
 }
 
@@ -75,8 +79,22 @@ export function pendingDelayMs(waitedMs: number): number {
   return Math.min(2_000 * 2 ** Math.min(Math.floor(waitedMs / 10_000), 4), 30_000);
 }
 
-/** Who is to own a binding that we create: the step's StepRun when there is one, else the run (control-plane X-05). */
-export function ownerOf(world: World, run: StoryRun, stepRun: string): BindingOwner | undefined {
+/**
+ * Who is to own a binding that we create: the step's StepRun when there is one, else the run (control-plane X-05); the
+ * Story where its runs share it.
+ */
+export function ownerOf(
+  world: World,
+  run: StoryRun,
+  { stepRun, sharedBy }: BindingDescription,
+): BindingOwner | undefined {
+  if (sharedBy !== null) {
+    const [home = "", name = ""] = sharedBy.split("/");
+    const uid = world.get("Story", home, name)?.metadata.uid;
+    // An owner must be in the same namespace.
+    const isNear = home === run.metadata.namespace && uid !== undefined;
+    return isNear ? { kind: "Story", apiVersion: apiVersions.Story, name, uid } : undefined;
+  }
   const known = world.get("StepRun", run.metadata.namespace ?? "", stepRun);
   const { kind, metadata: { name, uid } } = known ?? run;
   return uid === undefined ? undefined : { kind, apiVersion: apiVersions[kind], name, uid };

@@ -37,6 +37,8 @@ export interface DecideOptions {
   connectorEndpoint?(namespace: string, storyRun: string, step: string): string;
   /** Generation of the connector that a step's binding is meant for, by step name. Default: as its StepRun says. */
   generation?(namespace: string, storyRun: string, step: string): number;
+  /** Whether we make the bindings of a run, so that its Story's strategy applies to them. Default: it does not. */
+  makesBindings?(namespace: string, storyRun: string): boolean;
   /** Whether the hub holds no packet of an edge any more, by step ids. Default: it holds none. */
   drained?(namespace: string, storyRun: string, from: string, to: string): boolean;
 }
@@ -130,6 +132,7 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
       hubEndpoint: hub.endpoint,
       hubServerName: hub.serverName,
       hubReady: hub.state === "Ready",
+      perStory: isPerStory(story) && (options.makesBindings?.(namespace, storyRun) ?? false),
       ...options.peerTls ? { peerTls: true } : {},
       connectorEndpoint: (step) => options.connectorEndpoint?.(namespace, storyRun, step),
       generation: (step) =>
@@ -142,6 +145,11 @@ export function decideWith(world: World, run: StoryRun, inputs: RunInputs, optio
     if (!isTransportError(error)) throw error;
     return failed(run, inputs, topology, error);
   }
+}
+
+/** Whether the Story's runs are to share bindings and placement (DECISIONS PerStory). */
+export function isPerStory({ metadata }: Story): boolean {
+  return metadata.annotations?.[annotations.strategy]?.trim() === "PerStory";
 }
 
 /** Generation of a step's connector, as the workflow operator counts it (control-plane B-60). */

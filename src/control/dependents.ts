@@ -1,4 +1,5 @@
 /** Which runs an object bears on: those are decided again when it changes. */
+import { annotations } from "../contract/names.ts";
 import type { Resource, Story, StoryRun } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
 import { generationIn, isOver, presenceIn } from "./decisions.ts";
@@ -19,7 +20,8 @@ export function dependentsOf(world: World, object: Resource): readonly RunKey[] 
     case "Story":
       return keysOf(world.runsOfStory(namespace, name));
     case "TransportBinding":
-      return object.spec.storyRunRef === undefined ? [] : [{ namespace, storyRun: object.spec.storyRunRef.name }];
+      if (object.spec.storyRunRef !== undefined) return [{ namespace, storyRun: object.spec.storyRunRef.name }];
+      return runsSharing(world, object);
     case "StepRun":
       return [{ namespace, storyRun: object.spec.storyRunRef.name }];
     case "Transport":
@@ -54,6 +56,12 @@ export function bearsOnDecision(before: Resource | undefined, after: Resource): 
 function runsOfStories(world: World, uses: (story: Story) => boolean): readonly RunKey[] {
   return world.list("Story").filter(uses)
     .flatMap(({ metadata: { namespace = "", name } }) => keysOf(world.runsOfStory(namespace, name)));
+}
+
+/** Runs of the Story that a shared binding is for, where it lies. */
+function runsSharing(world: World, { metadata }: Resource): readonly RunKey[] {
+  const [home = "", story = ""] = metadata.annotations?.[annotations.story]?.split("/") ?? [];
+  return keysOf(world.runsOfStory(home, story)).filter(({ namespace }) => namespace === metadata.namespace);
 }
 
 function keysOf(runs: readonly StoryRun[]): readonly RunKey[] {

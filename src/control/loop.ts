@@ -10,7 +10,15 @@ import { sameJson } from "../contract/same-json.ts";
 import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
 import { isOperatorAtWork, pendingDelayMs } from "./coexistence.ts";
 import { conditionOf, timeText } from "./conditions.ts";
-import { type DecideOptions, decideRun, decideWith, type Decisions, isOver, type RunDecision } from "./decisions.ts";
+import {
+  type DecideOptions,
+  decideRun,
+  decideWith,
+  type Decisions,
+  isOver,
+  isPerStory,
+  type RunDecision,
+} from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
 import { recordsAnother } from "./placement-record.ts";
 import { KeyQueue, type QueueEvents } from "./queue.ts";
@@ -38,6 +46,8 @@ interface RunEntry {
   readonly key: RunKey;
   /** When this process saw the run first, on the monotonic clock. */
   readonly sinceMs: number;
+  /** Whether we make its bindings. */
+  isAlone: boolean;
   decision: RunDecision | null;
   /** Events that hold already, as JSON text; null before the first look. */
   events: ReadonlySet<string> | null;
@@ -55,6 +65,7 @@ const drainPollMs = 100;
 export class Control implements Decisions {
   readonly synced: Promise<void>;
   readonly #options: ControlOptions;
+  readonly #decideOptions: DecideOptions;
   readonly #world = new MemoryWorld();
   readonly #runs = new Map<string, RunEntry>();
   readonly #dirty = new Map<string, RunKey>();
@@ -66,6 +77,13 @@ export class Control implements Decisions {
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    this.#decideOptions = {
+      ...options.decide,
+      // Where each run has ports of its own, its bindings are its own too.
+      makesBindings: (namespace, storyRun) =>
+        options.decide.connectorEndpoint === undefined &&
+        (this.#runs.get(`${namespace}/${storyRun}`)?.isAlone ?? false),
+    };
     this.synced = new Promise((resolve) => this.#resolveSynced = resolve);
     this.#queue = new KeyQueue({
       clock: options.clock,
@@ -178,6 +196,7 @@ export class Control implements Decisions {
           entry = {
             key,
             sinceMs,
+            isAlone: this.#options.bindings === "create",
             decision: null,
             events: null,
             again: null,
@@ -210,7 +229,7 @@ export class Control implements Decisions {
 
   /** The decision of now; where an edit is refused, the one before stays in force (DECISIONS K-38). */
   #next({ namespace, storyRun }: RunKey, before: RunDecision | null): RunDecision | null {
-    const { decide } = this.#options;
+    const decide = this.#decideOptions;
     const next = decideRun(this.#world, namespace, storyRun, decide);
     const good = before?.failure === null ? before.inputs : null;
     if (next === null || next.failure === null || good === null) return next;
@@ -237,16 +256,22 @@ export class Control implements Decisions {
       if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
       return;
     }
-    if (!this.#leads()) return;
     const decision = { ...entry.decision, run: run ?? entry.decision.run };
     const graceMs = this.#graceMs(entry.sinceMs);
+    const isAlone = graceMs <= 0 && !this.#isShared(decision);
+    if (isAlone !== entry.isAlone) {
+      entry.isAlone = isAlone;
+      // The names of what we make may be others (PerStory).
+      if (decision.inputs !== null && isPerStory(decision.inputs.story)) return this.#mark(entry.key);
+    }
+    if (!this.#leads()) return;
     const hasReady = conditionOf(decision.run.status?.conditions, "Ready") !== undefined;
     // A redrive takes all conditions away, and the workflow operator may never write one again (cluster/11).
     entry.noReadySinceMs = hasReady ? null : entry.noReadySinceMs ?? this.#options.clock.monotonicMs();
     const readyGraceMs = entry.noReadySinceMs === null ? 0 : this.#graceMs(entry.noReadySinceMs);
     const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, {
       now: timeText(this.#options.clock.nowMs()),
-      alone: graceMs <= 0 && !this.#isShared(decision),
+      alone: isAlone,
       readyOverdue: readyGraceMs <= 0,
     });
     this.#record(entry, events, isSaid);

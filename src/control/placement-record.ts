@@ -5,7 +5,7 @@
 import { annotations } from "../contract/names.ts";
 import type { Resource, TransportBinding } from "../contract/resources.ts";
 import { conditionOf } from "./conditions.ts";
-import { type RunDecision, storyOf } from "./decisions.ts";
+import { isPerStory, type RunDecision, storyOf } from "./decisions.ts";
 import type { World } from "./world.ts";
 
 /** Reason of conditions and bindings while no hub is ready. */
@@ -22,12 +22,18 @@ export interface PlacementUnit {
 export function unitOf(world: World, namespace: string, storyRun: string): PlacementUnit {
   const run = world.get("StoryRun", namespace, storyRun);
   const story = run === undefined ? undefined : storyOf(world, run);
-  if (story?.metadata.annotations?.[annotations.strategy]?.trim() !== "PerStory") {
+  if (story === undefined || !isPerStory(story)) {
     return { key: `${namespace}/${storyRun}`, bindings: world.bindingsOfRun(namespace, storyRun) };
   }
   const { namespace: home = "", name } = story.metadata;
-  const bindings = world.runsOfStory(home, name)
-    .flatMap(({ metadata }) => world.bindingsOfRun(metadata.namespace ?? "", metadata.name))
+  const runs = world.runsOfStory(home, name);
+  const shared = [...new Set(runs.map(({ metadata }) => metadata.namespace ?? ""))]
+    .flatMap((place) => world.storyBindings(place))
+    .filter(({ metadata }) => metadata.annotations?.[annotations.story] === `${home}/${name}`);
+  const bindings = [
+    ...shared,
+    ...runs.flatMap(({ metadata }) => world.bindingsOfRun(metadata.namespace ?? "", metadata.name)),
+  ]
     .sort((a, b) => a.metadata.name < b.metadata.name ? -1 : 1);
   return { key: `story ${home}/${name}`, bindings };
 }

@@ -9,7 +9,7 @@ import { toTransportBinding } from "../topology/binding.ts";
 import { asideStatus, bindingStatus } from "./binding-status.ts";
 import type { ObjectEvent } from "./cluster.ts";
 import { collisionOf, isLeftOver, ownerOf, unnameable, whoseBinding } from "./coexistence.ts";
-import type { RunDecision } from "./decisions.ts";
+import { isOver, type RunDecision } from "./decisions.ts";
 import { runStatus } from "./run-status.ts";
 import type { World } from "./world.ts";
 
@@ -55,13 +55,13 @@ export interface ReconcileOptions {
 export function reconcile(world: World, decision: RunDecision, options: ReconcileOptions): Reconciled {
   const { namespace, run } = decision;
   const { alone, now } = options;
-  const wanted = new Map(decision.bindings.map((description) => [description.name, description]));
+  const wanted = new Map(decision.bindings.map((description) => [description.object, description]));
   const writes: Write[] = [];
   const missing: string[] = [];
   const collisions: string[] = [];
   const isCreating = alone && run.spec.cancelRequested !== true;
   for (const description of wanted.values()) {
-    const known = world.get("TransportBinding", namespace, description.name);
+    const known = world.get("TransportBinding", namespace, description.object);
     const collision = known === undefined ? null : collisionOf(known, description.step, run);
     if (known !== undefined && collision !== null) {
       // One of ours for an earlier run of that name only has not been collected yet.
@@ -73,11 +73,11 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
       }
       continue;
     }
-    if (known === undefined && (!isCreating || unnameable(run) !== null)) {
+    if (known === undefined && (!isCreating || (description.sharedBy === null && unnameable(run) !== null))) {
       missing.push(description.step);
       continue;
     }
-    const made = toTransportBinding(description, ownerOf(world, run, description.stepRun));
+    const made = toTransportBinding(description, ownerOf(world, run, description));
     const { status: _, ...object } = known === undefined ? made : withTheirMarks(made, known);
     const whose = known === undefined ? "own" : whoseBinding(world, known);
     if (known === undefined) writes.push({ type: "create", object });
@@ -90,17 +90,22 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
   const status = runStatus(decision, {
     missing,
     collisions,
-    unnameable: unnameable(run),
+    unnameable: decision.bindings.some(({ sharedBy }) => sharedBy !== null) ? null : unnameable(run),
     isStarting: decision.bindings.some(({ state }) => state === "HubStarting"),
-    notApplied: "",
+    notApplied: strategyText(decision),
   }, options);
   return { ...status, writes: [...writes, ...status.writes] };
 }
 
 /** What is left to do for a run that is over or gone: its own bindings go (control-plane X-08). */
 export function reconcileGone(world: World, namespace: string, storyRun: string): readonly Write[] {
-  return world.bindingsOfRun(namespace, storyRun)
-    .filter((binding) => whoseBinding(world, binding) === "own").map(deletion);
+  const own = world.bindingsOfRun(namespace, storyRun);
+  // What the runs of a Story share goes with the last of them.
+  const shared = world.storyBindings(namespace).filter(({ metadata }) => {
+    const [home = "", story = ""] = metadata.annotations?.[annotations.story]?.split("/") ?? [];
+    return !world.runsOfStory(home, story).some((run) => run.metadata.namespace === namespace && !isOver(run));
+  });
+  return [...own, ...shared].filter((binding) => whoseBinding(world, binding) === "own").map(deletion);
 }
 
 /** Bindings of the run that no decision is about: own ones go, those of others get the hub's address. */
@@ -110,13 +115,27 @@ function asideBindings(
   wanted: ReadonlyMap<string, unknown>,
   now: string,
 ): readonly Write[] {
-  return world.bindingsOfRun(namespace, storyRun).flatMap((binding): readonly Write[] => {
+  const { name, namespace: home } = run.spec.storyRef;
+  const story = `${home || namespace}/${name}`;
+  const shared = world.storyBindings(namespace).filter(({ metadata }) =>
+    metadata.annotations?.[annotations.story] === story
+  );
+  return [...shared, ...world.bindingsOfRun(namespace, storyRun)].flatMap((binding): readonly Write[] => {
     if (wanted.has(binding.metadata.name)) return [];
     if (whoseBinding(world, binding) === "own") return [deletion(binding)];
     const hub = bindings[0];
     if (hub === undefined || collisionOf(binding, binding.spec.stepName, run) !== null) return [];
     return asideStatus(binding, hub, now);
   });
+}
+
+/** What a Story's strategy can not do here; empty where it can. */
+function strategyText({ inputs, bindings }: RunDecision): string {
+  const strategy = inputs?.story.metadata.annotations?.[annotations.strategy]?.trim() ?? "";
+  if (strategy === "" || strategy === "PerStoryRun") return "";
+  if (strategy !== "PerStory") return `strategy "${strategy}" is unknown and counts as PerStoryRun`;
+  if (bindings.some(({ sharedBy }) => sharedBy !== null)) return "";
+  return "strategy PerStory does not apply, as the workflow operator makes bindings for each run";
 }
 
 function deletion({ metadata: { namespace = "", name } }: TransportBinding): Write {

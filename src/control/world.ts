@@ -2,7 +2,7 @@
  * The objects of a cluster in memory, indexed for what reconcile and discovery ask.
  * Knows what was seen last; refuses to know how it was seen or what follows from it.
  */
-import type { Kind } from "../contract/names.ts";
+import { annotations, type Kind } from "../contract/names.ts";
 import type { Resource, Resources, StoryRun, TransportBinding } from "../contract/resources.ts";
 
 /** Read access to the objects. Cluster-scoped kinds have namespace `""`. */
@@ -11,6 +11,8 @@ export interface World {
   list<K extends Kind>(kind: K, namespace?: string): readonly Resources[K][];
   /** Bindings of a run, by `spec.storyRunRef.name` (control-plane N-18), in order of their names. */
   bindingsOfRun(namespace: string, storyRun: string): readonly TransportBinding[];
+  /** Bindings that all runs of a Story share (strategy PerStory), in order of their names. */
+  storyBindings(namespace: string): readonly TransportBinding[];
   /** Runs whose `spec.storyRef` resolves to this Story (control-plane R-04). */
   runsOfStory(namespace: string, story: string): readonly StoryRun[];
 }
@@ -21,6 +23,8 @@ export class MemoryWorld implements World {
   // binding keys by "namespace/run" and run keys by "namespace/story"
   readonly #bindings = new Map<string, Set<string>>();
   readonly #runs = new Map<string, Set<string>>();
+  // binding keys by "namespace/"
+  readonly #shared = new Map<string, Set<string>>();
 
   /** Puts an object in place of the one of the same kind, namespace and name. */
   upsert(object: Resource): void {
@@ -60,6 +64,10 @@ export class MemoryWorld implements World {
     return this.#collect("TransportBinding", this.#bindings.get(keyOf(namespace, storyRun)));
   }
 
+  storyBindings(namespace: string): readonly TransportBinding[] {
+    return this.#collect("TransportBinding", this.#shared.get(keyOf(namespace, "")));
+  }
+
   runsOfStory(namespace: string, story: string): readonly StoryRun[] {
     return this.#collect("StoryRun", this.#runs.get(keyOf(namespace, story)));
   }
@@ -72,6 +80,9 @@ export class MemoryWorld implements World {
   #indexFor(object: Resource): [Map<string, Set<string>> | null, string] {
     if (object.kind === "TransportBinding" && object.spec.storyRunRef !== undefined) {
       return [this.#bindings, keyOf(object.metadata.namespace, object.spec.storyRunRef.name)];
+    }
+    if (object.kind === "TransportBinding" && object.metadata.annotations?.[annotations.story] !== undefined) {
+      return [this.#shared, keyOf(object.metadata.namespace, "")];
     }
     if (object.kind === "StoryRun") {
       const ref = object.spec.storyRef;

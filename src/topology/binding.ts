@@ -3,7 +3,7 @@
  * the answer of discovery are renderings of the same description and can not disagree (ARCHITECTURE.md 3).
  */
 import { encodeBindingEnvelope } from "../contract/binding-info.ts";
-import { labelValue, stepRunName } from "../contract/compose.ts";
+import { labelValue, stepRunName, storyBindingName } from "../contract/compose.ts";
 import { annotations, defaultGrpcPort, labels, protocolVersion } from "../contract/names.ts";
 import type { JsonObject, OwnerReference, TransportBinding } from "../contract/resources.ts";
 import { settingsText } from "../contract/settings.ts";
@@ -75,6 +75,10 @@ export interface BindingDescription {
   readonly media: Media;
   readonly stepRun: string;
   readonly runUid: string;
+  /** The Story whose runs share one object, as `namespace/name` (strategy PerStory); null: the run has its own. */
+  readonly sharedBy: string | null;
+  /** Name of the object: `name`, or that of N-05 where it is shared. */
+  readonly object: string;
 }
 
 /** What no object tells: addresses and generations. */
@@ -91,6 +95,8 @@ export interface BindingOptions {
   readonly peerTls?: boolean;
   /** Generation of the connector that the binding is meant for. Default 1. */
   generation?(step: string): number;
+  /** Whether all runs of the Story share the objects (DECISIONS PerStory). Default false. */
+  readonly perStory?: boolean;
   /** UID of the StoryRun, where it has one. */
   readonly runUid?: string;
 }
@@ -171,8 +177,10 @@ function describe(
     decision,
     rawSettings,
     media,
-    stepRun: stepRunName(storyRun, step),
+    stepRun: stepRunName(options.perStory ? story.metadata.name : storyRun, step),
     runUid: options.runUid ?? "",
+    sharedBy: options.perStory ? `${story.metadata.namespace ?? namespace}/${story.metadata.name}` : null,
+    object: options.perStory ? storyBindingName(story.metadata.name, step) : decision.binding,
   };
   const transportBinding = encodeBindingEnvelope(toTransportBinding(draft), merged);
   checkEnvelope(transportBinding, transport, { namespace, storyRun, story: draft.story, step, binding: draft.name });
@@ -200,7 +208,7 @@ function filled(names: readonly string[] | undefined): readonly string[] {
 
 /** Who owns a binding that we create: the StepRun when there is one, else the StoryRun (control-plane X-05). */
 export interface BindingOwner {
-  readonly kind: "StepRun" | "StoryRun";
+  readonly kind: "StepRun" | "StoryRun" | "Story";
   readonly apiVersion: string;
   readonly name: string;
   readonly uid: string;
@@ -211,7 +219,7 @@ export interface BindingOwner {
  * (control-plane B-02, X-04), with the published hosts as status. Only a StepRun becomes controller owner (C-049).
  */
 export function toTransportBinding(description: BindingDescription, owner?: BindingOwner): TransportBinding {
-  const { name, namespace, storyRun, step, decision, runUid } = description;
+  const { object: name, namespace, storyRun, story, step, decision, runUid, sharedBy } = description;
   const { published, downstreams, upstreamHost, downstreamHost } = decision;
   return {
     kind: "TransportBinding",
@@ -219,19 +227,23 @@ export function toTransportBinding(description: BindingDescription, owner?: Bind
       name,
       namespace,
       labels: {
-        [labels.storyRun]: labelValue(storyRun),
+        ...(sharedBy === null ? { [labels.storyRun]: labelValue(storyRun) } : { [labels.story]: labelValue(story) }),
         [labels.step]: labelValue(step),
         [labels.managedBy]: "bobravoz",
       },
       annotations: {
         [annotations.routingMode]: published,
         ...(downstreams.length > 0 ? { [annotations.downstreamSteps]: downstreams.join(",") } : {}),
+        ...(sharedBy === null ? {} : { [annotations.story]: sharedBy }),
       },
       ...(owner === undefined ? {} : { ownerReferences: [ownerReference(owner)] }),
     },
     spec: {
       transportRef: description.transportRef,
-      storyRunRef: { name: storyRun, namespace, ...(runUid === "" ? {} : { uid: runUid }) },
+      // One that all runs of a Story share refers to none of them.
+      ...(sharedBy === null
+        ? { storyRunRef: { name: storyRun, namespace, ...(runUid === "" ? {} : { uid: runUid }) } }
+        : {}),
       stepName: step,
       engramName: description.stepRun,
       driver: description.driver,

@@ -174,6 +174,8 @@ export function describe(
     media: {},
     stepRun: `${storyRun}-${step}`,
     runUid: "",
+    sharedBy: null,
+    object: name,
     ...more,
   };
 }
