@@ -3,6 +3,11 @@
  * the API server says what they asked for: nothing was denied, and nothing is granted that was not asked for.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import { Buffer } from "node:buffer";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { request as askHttps } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,7 +20,9 @@ import { type Api, bubuPath, openApi } from "../support/apiserver/api.ts";
 import { sharedBed, testOnCluster } from "../support/apiserver/bed.ts";
 import { startController } from "../support/controller-process.ts";
 import { HubKubelet } from "../support/hub-kubelet.ts";
+import { pod } from "../support/inject.ts";
 import type { Role } from "../support/manifests.ts";
+import { startWebhook } from "../support/webhook-process.ts";
 
 const it = suite("rights on a cluster");
 
@@ -149,20 +156,109 @@ testOnCluster(it, "C-105 what controller and hub are granted is what they ask fo
   await api.until(statefulSet, (object) => object?.["spec"].replicas === 0, 20_000);
   assert.ok(controller.lines.length > 0);
 
+  await settles(roles, namespace, bed.auditLog!); // the bed writes one
+});
+
+testOnCluster(it, "C-105 what the webhook is granted is what it asks for, no more and no less", async () => {
+  await using undo = new AsyncDisposableStack();
+  const bed = undo.use(await sharedBed());
+  const api = undo.use(openApi(bed.kubeconfig));
+  const namespace = await api.namespace("rights");
+  undo.defer(() => api.delete(`/api/v1/namespaces/${namespace}`));
+  const roles = { [installation.webhook]: await grantAccess(api, namespace, installation.webhook, undo) };
+  const config = { "connector.use-transport-image": "true" };
+  const metadata = (name: string, annotations = {}) => ({ name, namespace, annotations });
+  await api.create({ apiVersion: "v1", kind: "ConfigMap", metadata: metadata(installation.config), data: config });
+  await api.until(`/api/v1/namespaces/${namespace}/serviceaccounts/default`, (account) => account !== undefined);
+  const containers = [{ name: "manager", image: "registry.example/own:1" }];
+  await api.create({ apiVersion: "v1", kind: "Pod", metadata: metadata("webhook"), spec: { containers } });
+  const driver = "bobravoz-grpc";
+  const group = "transport.bubustack.io/v1alpha1";
+  await api.create({
+    apiVersion: group,
+    kind: "Transport",
+    metadata: { name: namespace },
+    spec: { provider: "bobravoz", driver, connectorImage: "registry.example/connector:transport" },
+  });
+  undo.defer(() => api.delete(bubuPath("transports", "", namespace)));
+  await api.create({
+    apiVersion: "bubustack.io/v1alpha1",
+    kind: "Engram",
+    metadata: metadata("microphone", { "transport.bubustack.io/binding": "capture" }),
+    spec: { templateRef: { name: "any" }, mode: "deployment" },
+  });
+  await api.create({
+    apiVersion: group,
+    kind: "TransportBinding",
+    metadata: metadata("capture"),
+    spec: { transportRef: namespace, driver, stepName: "capture", engramName: "voice-1-capture" },
+  });
+  const folder = await mkdtemp(join(tmpdir(), "bobravoz-rights-"));
+  undo.defer(() => rm(folder, { recursive: true, force: true }));
+  const { certificate, key } = await bed.certificate(`webhook-${namespace}`);
+  await copyFile(certificate, join(folder, "tls.crt"));
+  await copyFile(key, join(folder, "tls.key"));
+  const webhook = undo.use(
+    await startWebhook({
+      kubeconfig: await bed.account(namespace, installation.webhook),
+      certificates: folder,
+      args: ["--listen=127.0.0.1:0", `--config-namespace=${namespace}`],
+      env: { POD_NAME: "webhook", POD_NAMESPACE: namespace },
+    }),
+  );
+  const response = await review(await webhook.address(), await readFile(bed.ca), {
+    uid: "1",
+    operation: "CREATE",
+    namespace,
+    object: pod({ metadata: { namespace } }),
+  });
+  assert.is(response.allowed, true, response.status?.message);
+  assert.match(Buffer.from(response.patch ?? "", "base64").toString(), "registry.example/connector:transport");
+  await settles(roles, namespace, bed.auditLog!); // the bed writes one
+});
+
+interface Review {
+  readonly allowed: boolean;
+  readonly patch?: string;
+  readonly status?: { readonly message: string };
+}
+
+/** Asks the webhook as an API server does. */
+async function review(address: string, ca: Buffer, request: object): Promise<Review> {
+  const body = JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", request });
+  const options = { method: "POST", ca: [ca], headers: { "content-type": "application/json" } };
+  const text = await new Promise<string>((resolve, reject) => {
+    const call = askHttps(`https://${address}/mutate-transport-connector-pod`, options, (answer) => {
+      let text = "";
+      answer.on("data", (part) => text += String(part));
+      answer.on("end", () => resolve(text));
+    });
+    call.on("error", reject);
+    call.end(body);
+  });
+  return JSON.parse(text).response as Review;
+}
+
+/** Settles once everything granted was asked for; nothing may have been denied. */
+async function settles(
+  roles: Readonly<Record<string, readonly Role[]>>,
+  namespace: string,
+  auditLog: string,
+): Promise<void> {
   const missing = () =>
     Object.entries(roles).flatMap(([name, granted]) => {
-      const asked = new Set(askedBy(bed.auditLog!, namespace, name).map(({ what }) => what)); // the bed writes one
+      const asked = new Set(askedBy(auditLog, namespace, name).map(({ what }) => what));
       return grantedOf(granted).filter((what) => elsewhere[what] === undefined && !asked.has(what))
         .map((what) => `${name}: ${what}`);
     });
   // series of Events are written after a while, the log a little after each answer
   for (const endMs = performance.now() + 12_000; missing().length > 0 && performance.now() < endMs;) await pause(500);
   const denied = Object.keys(roles).flatMap((name) =>
-    askedBy(bed.auditLog!, namespace, name).filter(({ code }) => code === 401 || code === 403)
+    askedBy(auditLog, namespace, name).filter(({ code }) => code === 401 || code === 403)
       .map(({ what }) => `${name}: ${what}`)
   );
   assert.equal(unique(denied), []);
   assert.equal(missing(), []);
-});
+}
 
 it.run();
