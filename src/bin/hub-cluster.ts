@@ -56,12 +56,15 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
   const first = read(null);
   if (first.refusals.length > 0) throw new TransportError("InvalidConfiguration", first.refusals.join("; "));
   const known = { config: first.config as OperatorConfig, node: null as Node | null, client: null as Client | null };
+  // until then nobody is let in whom `hub.identity` might refuse
+  const configured = Promise.withResolvers<void>();
   const stop = new AbortController();
   const follows: Promise<void>[] = [];
   const takeOver = (data: ConfigData): void => {
     const started = read(data);
     if (started.refusals.length > 0) throw new TransportError("InvalidConfiguration", started.refusals.join("; "));
     known.config = started.config;
+    configured.resolve();
     log.info("configuration", configFields(started));
     const { config, faults } = readHubConfig(variablesOf({ configMap: data, env }));
     for (const fault of new Set([...started.faults, ...faults])) log.warn("configuration ignored", { fault });
@@ -83,9 +86,14 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
     },
   };
   const gate = (surface: "hub" | "discovery") =>
-    tls === null
-      ? null
-      : identityGate({ surface, mode: () => known.config[`${surface}.identity`], reviewer, clock, log });
+    tls === null ? null : identityGate({
+      surface,
+      mode: () => known.config[`${surface}.identity`],
+      known: configured.promise,
+      reviewer,
+      clock,
+      log,
+    });
   const node = known.node = await startNode({
     cluster,
     listen,

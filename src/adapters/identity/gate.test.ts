@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { isTransportError } from "../../contract/errors.ts";
 import type { Claim, IdentityMode } from "../../contract/identity.ts";
 import { type Log, silentLog } from "../../contract/runtime.ts";
 import { FakeClock } from "../../../test/support/fake-clock.ts";
@@ -47,5 +48,33 @@ test("an authorization that is no bearer token is a wrong token", () => {
   for (const text of ["", " ", null, undefined]) tested.check(claim, null, text);
   assert.equal(tested.counts().map(({ reason, count }) => [reason, count]), [["RefusedToken", 4], ["NoProof", 4]]);
 });
+
+test("while it is not known what is to be checked, calls wait, for 5 s at most", async () => {
+  const clock = new FakeClock();
+  const known = Promise.withResolvers<void>();
+  let mode: IdentityMode = "observe";
+  const tested = identityGate({
+    surface: "hub",
+    mode: () => mode,
+    known: known.promise,
+    reviewer: { review: () => Promise.resolve("refused") },
+    clock,
+    log: silentLog,
+  });
+  const outcome = () => Promise.resolve(tested.check(claim, null, undefined)).then(() => "accepted", reasonOf);
+  const [early, late] = [outcome(), outcome()];
+  clock.step(4_999);
+  const waits = outcome();
+  clock.step(1);
+  assert.equal(await Promise.all([early, late]), ["Unavailable", "Unavailable"]);
+  mode = "enforce";
+  known.resolve();
+  assert.is(await waits, "PermissionDenied");
+  assert.throws(() => tested.check(claim, null, undefined), /identity refused/);
+});
+
+function reasonOf(error: unknown): string {
+  return isTransportError(error) ? error.reason : String(error);
+}
 
 test.run();

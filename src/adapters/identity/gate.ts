@@ -22,6 +22,8 @@ export interface IdentityGateOptions {
   readonly surface: IdentitySurface;
   /** A function where it may change while the program runs. */
   readonly mode: IdentityMode | (() => IdentityMode);
+  /** Settles when `mode` is true; until then calls wait, for 5 s at most. Default: it is. */
+  readonly known?: Promise<unknown>;
   readonly reviewer: TokenReviewer;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,13 +37,16 @@ export interface IdentityCount {
   readonly count: number;
 }
 
+/** How long a call waits for the mode. */
+const knownLimitMs = 5_000;
+
 /** Lines of one reason come at most this often, with the number of those that were left out. */
 const sampleMs = 10_000;
 
 export interface IdentityGate {
   /**
    * Settles where the call may go on, at once where everything is known. Throws or rejects with `PermissionDenied` for
-   * a claim beyond the proof, `Unavailable` where a token cannot be reviewed now. Mode `observe` never waits or throws.
+   * a claim beyond the proof, `Unavailable` where mode or token cannot be known now. Mode `observe` never waits or throws.
    */
   check(claim: Claim, session: CallerSession | null, authorization: string | null | undefined): void | Promise<void>;
   /** Verdicts so far. */
@@ -63,14 +68,19 @@ class Gate implements IdentityGate {
   readonly #options: IdentityGateOptions;
   readonly #reviews: RememberedReviews;
   readonly #counts = new Map<string, { surface: IdentitySurface; mode: IdentityMode; reason: Reason; count: number }>();
+  #isKnown: boolean;
   readonly #samples = new Map<Reason, { nextMs: number; omitted: number }>();
 
   constructor(options: IdentityGateOptions) {
     this.#options = options;
     this.#reviews = new RememberedReviews(options);
+    this.#isKnown = options.known === undefined;
+    // what keeps it from being known is told by whoever reads it
+    options.known?.then(() => this.#isKnown = true, () => {});
   }
 
   check(claim: Claim, session: CallerSession | null, authorization: string | null | undefined): void | Promise<void> {
+    if (!this.#isKnown) return this.#checkOnceKnown(claim, session, authorization);
     const { mode: given } = this.#options;
     const mode = typeof given === "function" ? given() : given;
     if (mode === "off") return;
@@ -86,6 +96,23 @@ class Gate implements IdentityGate {
     if (mode === "enforce") return concluded;
     // neither of the two throws in this mode
     void concluded;
+  }
+
+  /** A mode that is read late must not let in meanwhile whom it would refuse. */
+  async #checkOnceKnown(...call: Parameters<IdentityGate["check"]>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = this.#options.clock.after(knownLimitMs, () => {
+      late.reject(
+        new TransportError("Unavailable", `which identities are checked is not known after ${knownLimitMs} ms`),
+      );
+    });
+    try {
+      await Promise.race([this.#options.known, late.promise]);
+    } finally {
+      timer.cancel();
+    }
+    this.#isKnown = true;
+    await this.check(...call);
   }
 
   counts(): readonly IdentityCount[] {
