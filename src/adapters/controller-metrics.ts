@@ -99,6 +99,20 @@ export class ControllerMetrics implements Metrics {
     addIdentityCounter(this.#registry, [gate]);
   }
 
+  /** Adds what happened to watches and writes of the cluster, by its own counts; `read` is called at each scrape. */
+  cluster(read: () => Readonly<Record<string, number>>): void {
+    new client.Counter({
+      name: "bobravoz_controller_cluster_total",
+      help: "Lists, connections, reconnects, errors and expiries of watches; invalid objects; writes saved or repeated",
+      labelNames: ["what"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [what, count] of Object.entries(read())) this.inc({ what }, count);
+      },
+    });
+  }
+
   /** The same API, with its requests counted by method and status. */
   counted<Api extends Requester>(api: Api): Api {
     const { host } = this.#options;

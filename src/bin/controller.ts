@@ -69,16 +69,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const hubs = hubSet(env, options.config.namespace);
   const placing = hubPlacement({ env, hubs, isLeader, config: () => settings.config, clock, log });
   const known = { control: null as Control | null };
-  const cluster = metrics.watched(
-    new KubeCluster({
-      api,
-      clock,
-      log,
-      recorder: "transport-reconciler",
-      ...(options.watched === "" ? {} : { namespace: options.watched }),
-    }),
-    () => known.control,
-  );
+  const watched = new KubeCluster({ api, clock, log, recorder: "transport-reconciler", namespace: options.watched });
+  metrics.cluster(() => ({ ...watched.counts }));
+  const cluster = metrics.watched(watched, () => known.control);
   const control = known.control = new Control({
     cluster,
     clock,

@@ -48,7 +48,8 @@ testOnCluster(
     const kubeconfig = join(tmpdir(), `bobravoz-${ground.namespace}.yaml`);
     const text = readFileSync(await ground.bed.account(ground.namespace, "one"), "utf8");
     writeFileSync(kubeconfig, text.replaceAll(ground.bed.server, proxy.server));
-    const controller = await ground.controller("one", { kubeconfig });
+    // ends before the proxy, which waits for its connections
+    await using controller = await ground.controller("one", { kubeconfig });
     const status = async (path: string) => (await fetch(`${controller.probes}${path}`)).status;
     await pause(500);
     assert.equal([await status("/readyz"), await status("/healthz")], [503, 200]);
@@ -117,6 +118,9 @@ testOnCluster(
         ["bobravoz_transport_binding_pending_total", "counter"],
         ["bobravoz_transport_binding_wait_seconds", "histogram"],
         ["rest_client_requests_total", "counter"],
+        ["bobravoz_controller_cluster_total", "counter"],
+        ["bobravoz_controller_watch_events_total", "counter"],
+        ["bobravoz_controller_writes_total", "counter"],
         ["leader_election_master_status", "gauge"],
         ["workqueue_depth", "gauge"],
         ["workqueue_adds_total", "counter"],

@@ -51,7 +51,7 @@ export class Ground implements AsyncDisposable {
       rule("transport.bubustack.io", ["transportbindings"], "get", "list", "watch", "create", "patch", "delete"),
       rule("transport.bubustack.io", ["transportbindings/status"], "get", "patch"),
       rule("events.k8s.io", ["events"], "create", "patch"),
-      rule("", ["configmaps"], "list", "watch"),
+      { ...rule("", ["configmaps"], "list", "watch"), resourceNames: [configName] },
       rule("coordination.k8s.io", ["leases"], "create", "get", "update"),
       rule("", ["pods", "nodes"], "get", "list", "watch"),
       rule("", ["pods/status"], "patch"),
