@@ -2,14 +2,10 @@
  * The control loop: watches the world, decides the runs that a change touches, tells who asks, and does the writes.
  * Decisions are made at once and synchronously; writes follow run by run, one at a time, with back-off.
  */
-import type { TransportError } from "../contract/errors.ts";
-import { finalizers } from "../contract/names.ts";
-import type { StoryRun } from "../contract/resources.ts";
 import type { Clock, Log, Timer } from "../contract/runtime.ts";
-import { sameJson } from "../contract/same-json.ts";
 import type { Cluster, ClusterEvent, ObjectEvent } from "./cluster.ts";
-import { isOperatorAtWork, pendingDelayMs } from "./coexistence.ts";
-import { conditionOf, timeText } from "./conditions.ts";
+import { timeText } from "./conditions.ts";
+import { logDecision, sameDecision } from "./decision-change.ts";
 import {
   type DecideOptions,
   decideRun,
@@ -20,9 +16,11 @@ import {
   type RunDecision,
 } from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
+import { Patience } from "./patience.ts";
+import { perform, release } from "./perform.ts";
 import { recordsAnother } from "./placement-record.ts";
 import { KeyQueue, type QueueEvents } from "./queue.ts";
-import { reconcile, reconcileGone, type Write } from "./reconcile.ts";
+import { reconcile, reconcileGone } from "./reconcile.ts";
 import { MemoryWorld, type World } from "./world.ts";
 
 export interface ControlOptions {
@@ -44,19 +42,11 @@ export interface ControlOptions {
 
 interface RunEntry {
   readonly key: RunKey;
-  /** When this process saw the run first, on the monotonic clock. */
-  readonly sinceMs: number;
-  /** Whether we make its bindings. */
-  isAlone: boolean;
+  readonly patience: Patience;
   decision: RunDecision | null;
   /** Events that hold already, as JSON text; null before the first look. */
   events: ReadonlySet<string> | null;
   again: Timer | null;
-  /** Since when nobody has written the run's `Ready`, on the monotonic clock; null while it is there. */
-  noReadySinceMs: number | null;
-  /** Since when something is missing, on the monotonic clock, and the next look at it. */
-  waitingSinceMs: number | null;
-  recheck: Timer | null;
 }
 
 // An edge that drains is looked at again after this time: no object changes when a buffer runs empty.
@@ -71,18 +61,22 @@ export class Control implements Decisions {
   readonly #dirty = new Map<string, RunKey>();
   readonly #subscribers = new Set<(namespace: string, storyRun: string) => void>();
   readonly #queue: KeyQueue;
+  readonly #graceMs: number;
+  readonly #leads: () => boolean;
   #resolveSynced: () => void = () => {};
   #isListed = false;
   #isFlushing = false;
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    this.#graceMs = options.bindings === "create" ? 0 : options.graceMs ?? 10_000;
+    this.#leads = options.isLeader ?? (() => true);
     this.#decideOptions = {
       ...options.decide,
       // Where each run has ports of its own, its bindings are its own too.
       makesBindings: (namespace, storyRun) =>
         options.decide.connectorEndpoint === undefined &&
-        (this.#runs.get(`${namespace}/${storyRun}`)?.isAlone ?? false),
+        (this.#runs.get(`${namespace}/${storyRun}`)?.patience.alone ?? false),
     };
     this.synced = new Promise((resolve) => this.#resolveSynced = resolve);
     this.#queue = new KeyQueue({
@@ -112,9 +106,9 @@ export class Control implements Decisions {
     try {
       await this.#options.cluster.watch((event) => this.#see(event), signal);
     } finally {
-      for (const { again, recheck } of this.#runs.values()) {
+      for (const { again, patience } of this.#runs.values()) {
         again?.cancel();
-        recheck?.cancel();
+        patience.rest();
       }
       await this.#queue.close();
     }
@@ -190,21 +184,8 @@ export class Control implements Decisions {
       let entry = this.#runs.get(text);
       const isNew = entry === undefined && !isFirst;
       if (entry === undefined) {
-        const sinceMs = this.#options.clock.monotonicMs();
-        this.#runs.set(
-          text,
-          entry = {
-            key,
-            sinceMs,
-            isAlone: this.#options.bindings === "create",
-            decision: null,
-            events: null,
-            again: null,
-            noReadySinceMs: null,
-            waitingSinceMs: null,
-            recheck: null,
-          },
-        );
+        const patience = new Patience(this.#options.clock, this.#graceMs);
+        this.#runs.set(text, entry = { key, patience, decision: null, events: null, again: null });
       }
       this.#decide(entry, run !== undefined && !isOver(run));
       // A run that has just been made comes before a second look at those that are served.
@@ -223,7 +204,7 @@ export class Control implements Decisions {
       this.#again(entry, drainPollMs);
     }
     if (sameDecision(before, next)) return;
-    this.#log(entry.key, before, next);
+    logDecision(this.#options.log, entry.key, before, next);
     for (const changed of [...this.#subscribers]) changed(namespace, storyRun);
   }
 
@@ -246,100 +227,30 @@ export class Control implements Decisions {
     const entry = this.#runs.get(text);
     if (entry === undefined) return;
     const { namespace, storyRun } = entry.key;
-    entry.recheck?.cancel();
-    entry.recheck = null;
+    const { cluster, clock } = this.#options;
+    const { patience } = entry;
+    patience.rest();
     const run = this.#world.get("StoryRun", namespace, storyRun);
     // Before anything else is looked at, for a run must be able to go (control-plane K-39, C-068).
-    if (run !== undefined) await this.#release(run, signal);
+    if (run !== undefined && this.#leads()) await release(cluster, run, signal);
     if (entry.decision === null) {
-      if (this.#leads()) await this.#do(reconcileGone(this.#world, namespace, storyRun), signal);
+      await perform(cluster, reconcileGone(this.#world, namespace, storyRun), this.#leads, signal);
       if (this.#world.get("StoryRun", namespace, storyRun) === undefined) this.#runs.delete(text);
       return;
     }
     const decision = { ...entry.decision, run: run ?? entry.decision.run };
-    const graceMs = this.#graceMs(entry.sinceMs);
-    const isAlone = graceMs <= 0 && !this.#isShared(decision);
-    if (isAlone !== entry.isAlone) {
-      entry.isAlone = isAlone;
-      // The names of what we make may be others (PerStory).
-      if (decision.inputs !== null && isPerStory(decision.inputs.story)) return this.#mark(entry.key);
+    const wasAlone = patience.alone;
+    const standing = patience.look(this.#world, decision);
+    if (standing.alone !== wasAlone && decision.inputs !== null && isPerStory(decision.inputs.story)) {
+      // The names of what we make are others.
+      return this.#mark(entry.key);
     }
     if (!this.#leads()) return;
-    const hasReady = conditionOf(decision.run.status?.conditions, "Ready") !== undefined;
-    // A redrive takes all conditions away, and the workflow operator may never write one again (cluster/11).
-    entry.noReadySinceMs = hasReady ? null : entry.noReadySinceMs ?? this.#options.clock.monotonicMs();
-    const readyGraceMs = entry.noReadySinceMs === null ? 0 : this.#graceMs(entry.noReadySinceMs);
-    const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, {
-      now: timeText(this.#options.clock.nowMs()),
-      alone: isAlone,
-      readyOverdue: readyGraceMs <= 0,
-    });
+    const now = timeText(clock.nowMs());
+    const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, { now, ...standing });
     this.#record(entry, events, isSaid);
-    this.#wait(entry, isPending, [isPending ? graceMs : 0, readyGraceMs]);
-    await this.#do(writes, signal);
-  }
-
-  /** Takes the finalizer of an older hub operator off a run that is being deleted. */
-  async #release({ metadata }: StoryRun, signal: AbortSignal): Promise<void> {
-    if (metadata.deletionTimestamp === undefined || !metadata.finalizers?.includes(finalizers.hub)) return;
-    if (!this.#leads()) return;
-    await this.#options.cluster.removeFinalizer(
-      "StoryRun",
-      metadata.namespace ?? "",
-      metadata.name,
-      finalizers.hub,
-      signal,
-    );
-  }
-
-  #leads(): boolean {
-    return this.#options.isLeader?.() ?? true;
-  }
-
-  /** What is left of the time in which bindings and `Ready` are left to a workflow operator. */
-  #graceMs(sinceMs: number): number {
-    if (this.#options.bindings === "create") return 0;
-    return (this.#options.graceMs ?? 10_000) - (this.#options.clock.monotonicMs() - sinceMs);
-  }
-
-  /** Whether a workflow operator makes the bindings of the run. */
-  #isShared({ run, topology }: RunDecision): boolean {
-    if (this.#options.bindings === "create") return false;
-    return isOperatorAtWork(this.#world, run, topology?.steps.map(({ step }) => step) ?? []);
-  }
-
-  /** Another look after a while, where something is missing that no event may announce. */
-  #wait(entry: RunEntry, isPending: boolean, graces: readonly number[]): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    entry.waitingSinceMs = isPending ? entry.waitingSinceMs ?? nowMs : null;
-    const delays = [
-      ...graces.filter((ms) => ms > 0),
-      ...entry.waitingSinceMs === null ? [] : [pendingDelayMs(nowMs - entry.waitingSinceMs)],
-    ];
-    if (delays.length === 0) return;
-    entry.recheck = this.#options.clock.after(Math.min(...delays), () => this.#mark(entry.key));
-  }
-
-  async #do(writes: readonly Write[], signal: AbortSignal): Promise<void> {
-    const { cluster } = this.#options;
-    for (const write of writes) {
-      // Whoever leads now does the rest.
-      if (!this.#leads()) return;
-      switch (write.type) {
-        case "create":
-        case "replace":
-          await cluster[write.type]<"TransportBinding">(write.object, signal);
-          break;
-        case "delete":
-          await cluster.delete(write.kind, write.namespace, write.name, signal);
-          break;
-        case "status":
-          await cluster.applyStatus(write.kind, write.namespace, write.name, write.manager, write.status, signal);
-          break;
-        default:
-          write satisfies never;
-      }
-    }
+    patience.wait(isPending, () => this.#mark(entry.key));
+    await perform(cluster, writes, this.#leads, signal);
   }
 
   /** Events are recorded when they become true, not as long as they are, nor again by the next process. */
@@ -349,36 +260,8 @@ export class Control implements Decisions {
     for (const [text, event] of now) if (!before.has(text)) this.#options.cluster.recordEvent(event);
     entry.events = new Set(now.keys());
   }
-
-  #log(key: RunKey, before: RunDecision | null, next: RunDecision | null): void {
-    const { log } = this.#options;
-    const fields = { namespace: key.namespace, storyRun: key.storyRun };
-    const refusal = (fault: TransportError) => ({ ...fields, reason: fault.reason, error: fault.message });
-    if (next === null) return log.info("run is over", fields);
-    if (next.failure !== null) {
-      if (next.failure.message !== before?.failure?.message) log.warn("run refused", refusal(next.failure));
-    } else if (next.lastFault !== null) {
-      if (next.lastFault.message === before?.lastFault?.message) return;
-      log.warn("edit refused, the decision before stays in force", refusal(next.lastFault));
-    } else {
-      log.info("run decided", {
-        ...fields,
-        storyGeneration: next.plan.storyGeneration,
-        bindings: next.bindings.length,
-      });
-    }
-  }
 }
 
 function keyOf({ namespace, storyRun }: RunKey): string {
   return `${namespace}/${storyRun}`;
-}
-
-/** Whether two decisions say the same; the run's own status is no part of them. */
-function sameDecision(a: RunDecision | null, b: RunDecision | null): boolean {
-  if (a === null || b === null) return a === b;
-  return a.run.metadata.uid === b.run.metadata.uid && a.failure?.message === b.failure?.message &&
-    a.lastFault?.message === b.lastFault?.message && sameJson(a.bindings, b.bindings) &&
-    sameJson(a.topology, b.topology) && sameJson([...a.plan.steps], [...b.plan.steps]) &&
-    a.plan.storyGeneration === b.plan.storyGeneration;
 }

@@ -19,7 +19,7 @@ export function stepCause(facts: WhyFacts, run: StoryRun, decision: RunDecision)
   const { world, namespace } = facts;
   const steps = decision.bindings.map((description): Step => ({
     description,
-    binding: world.get("TransportBinding", namespace, description.name),
+    binding: world.get("TransportBinding", namespace, description.object),
     stepRun: world.get("StepRun", namespace, stepRunName(run.metadata.name, description.step)),
   }));
   const first = (look: (step: Step) => Wait | null): Wait | null => {
@@ -38,7 +38,7 @@ function collided({ description, binding }: Step, run: StoryRun): Wait | null {
   const collision = binding === undefined ? null : collisionOf(binding, description.step, run);
   if (collision === null) return null;
   const hint =
-    `kubectl delete transportbinding -n ${description.namespace} ${description.name}, unless somebody needs it`;
+    `kubectl delete transportbinding -n ${description.namespace} ${description.object}, unless somebody needs it`;
   return { cause: "BindingCollision", message: collision, actor: "you", hint };
 }
 
@@ -87,7 +87,7 @@ function unbound({ description, binding }: Step, run: StoryRun, isAtWork: boolea
 function unresolved({ description, binding }: Step): Wait | null {
   const resolved = conditionOf(binding?.status?.conditions, endpointResolved);
   if (resolved !== undefined && (binding?.status?.endpoint ?? "") !== "") return null;
-  const message = `TransportBinding ${description.namespace}/${description.name} has no hub address yet`;
+  const message = `TransportBinding ${description.namespace}/${description.object} has no hub address yet`;
   return { cause: "ControllerSilent", message, actor: "the bobravoz controller", hint: controllerHint };
 }
 
