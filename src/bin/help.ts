@@ -60,6 +60,24 @@ const helps = {
       ["--watch", "list again when something changes, until interrupted"],
     ],
   },
+  why: {
+    summary: "say the one thing that a run waits for, and who must act",
+    usage: "bobravoz why [NAMESPACE/]RUN [-n NAMESPACE] [--manifests DIR] [--discovery ADDRESS] [--output text|json]",
+    examples: [
+      "bobravoz why voice-7 -n demo",
+      "bobravoz why demo/voice-local --manifests examples/voice",
+      "bobravoz why demo/voice-7 --discovery 127.0.0.1:9100 --output json",
+    ],
+    flags: [
+      ["-n, --namespace NAMESPACE", "of the run; default: default"],
+      ["--manifests DIR", "look into a directory instead of a cluster"],
+      ["--discovery ADDRESS", "ask binding discovery too: it alone knows which connector refused its binding"],
+      ["--operator-namespace NAMESPACE", "where the hubs are; default bobrapet-system"],
+      ["--kubeconfig FILE, --context NAME", "the cluster; default as kubectl"],
+      ["--output FORMAT", "text (default) or json"],
+    ],
+    notes: ["Reads objects by name, and lists the hub pods where it may. Ends with 4 where there is no such run."],
+  },
   send: {
     summary: "be a step that sends: JSON packets from standard input, one a line",
     usage: "bobravoz send NAMESPACE/RUN/STEP [--hub ADDRESS] [--generation N]",
@@ -116,7 +134,7 @@ const helps = {
     ],
     flags: [
       ["--kubeconfig FILE, --context NAME", "default: KUBECONFIG, ~/.kube/config, or the pod's own account"],
-      ["--watch-namespace NAME", "runs of this namespace alone; default: of all"],
+      ["--watch-namespace NAME", "objects of this namespace alone, and Transports; default: of all"],
       ["--leader-elect", "one of several replicas writes; each serves discovery"],
       ["--leader-elect-lease-duration TIME", "and -renew-deadline, -retry-period; default 15s, 10s, 2s"],
       ["--listen ADDRESS", "discovery; default 127.0.0.1:9100, in a pod :9100; off loopback it needs certificates"],
