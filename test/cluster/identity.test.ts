@@ -2,6 +2,10 @@
  * W-01 on a real API server: tokens of TokenRequest, bound to pods or not, presented to a hub that enforces. The hub asks
  * under an account that has the two verbs it needs and no other.
  */
+import { Buffer } from "node:buffer";
+import { createPrivateKey, sign } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { systemClock } from "../../src/adapters/clock.ts";
@@ -30,6 +34,8 @@ interface World extends AsyncDisposable {
   pod(name: string, run: string, step: string): Promise<ApiObject>;
   /** A token of the run's engram runner; `pod` binds it. */
   token(run: string, pod?: ApiObject, more?: object): Promise<string>;
+  /** The same token with other claims, signed with the API server's key. */
+  resigned(token: string, claims: object): Promise<string>;
 }
 
 async function world(): Promise<World> {
@@ -80,6 +86,14 @@ async function world(): Promise<World> {
       });
       return answer["status"].token as string;
     },
+    async resigned(token, claims) {
+      const key = createPrivateKey(await readFile(join(dirname(bed.ca), "tokens.key")));
+      const [head = "", body = ""] = token.split(".");
+      const payload = { ...JSON.parse(Buffer.from(body, "base64url").toString()), ...claims };
+      const text = `${head}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}`;
+      const signature = sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" });
+      return `${text}.${signature.toString("base64url")}`;
+    },
     async [Symbol.asyncDispose]() {
       kube.close();
       await api.delete(`/apis/${rbac}/v1/clusterrolebindings/${namespace}`);
@@ -109,6 +123,11 @@ testOnCluster(
     const [head, , signature] = bound.split(".");
     const changed = Buffer.from(JSON.stringify({ sub: "system:serviceaccount:demo:x" })).toString("base64url");
     assert.is(await w.review(`${head}.${changed}.${signature}`), "refused");
+    // made with the API server's own key, and judged by its time alone
+    const seconds = Math.floor(Date.now() / 1000);
+    const at = (issued: number) => w.resigned(bound, { iat: issued, nbf: issued, exp: issued + 600 });
+    assert.is((await w.review(await at(seconds)) as TokenProof).pod?.step, "a");
+    assert.is(await w.review(await at(seconds - 3_600)), "refused");
     // a token for somebody else is none for us, and one for us only where that is asked for
     const forOthers = await w.token("run", pod, { audiences: ["others"] });
     assert.is(await w.review(forOthers), "refused");
@@ -144,6 +163,7 @@ testOnCluster(it, "enforce: of real tokens only the one of the pod of run and st
     "not of a pod": await w.token("run"),
     "not of a runner": await w.token("default-2"),
     "deleted pod": await w.token("run", gone),
+    "expired": await w.resigned(await w.token("run", a), { iat: 1e9, nbf: 1e9, exp: 1e9 + 600 }),
     "garbage": "not-a-token",
   };
   const path = `/api/v1/namespaces/${namespace}/pods/gone`;
@@ -202,6 +222,7 @@ testOnCluster(it, "enforce: of real tokens only the one of the pod of run and st
     "not of a pod": [],
     "not of a runner": [],
     "deleted pod": [],
+    "expired": [],
     "garbage": [],
   });
 });
