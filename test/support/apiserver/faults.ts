@@ -45,6 +45,8 @@ export async function faultProxy(
       const { "content-length": length, ...rest } = answer.headers;
       const isWhole = fault.insert === undefined && length !== undefined;
       outgoing.writeHead(answer.statusCode ?? 500, isWhole ? { ...rest, "content-length": length } : rest);
+      // as the API server does: a watch is open before its first event
+      if (!isWhole) outgoing.flushHeaders();
       relay(answer, outgoing, fault);
     });
     forward.on("error", () => outgoing.destroy());

@@ -146,7 +146,11 @@ function watchOnce({ model, filter, options, counts, seen, state, onEvent, signa
         trouble(`watch failed: ${messageOf(error)}`);
       });
     }
-    watcher.events.on(WatchEvent.OLD_RESOURCE_VERSION, () => counts.expired += 1);
+    watcher.events.on(WatchEvent.OLD_RESOURCE_VERSION, () => {
+      counts.expired += 1;
+      // the client would list at its next tick, unless another event came on the same stream: that makes it forget
+      end();
+    });
     watcher.events.on(WatchEvent.INC_RESYNC_FAILURE_COUNT, (failures: number) => {
       if (failures > maxFailures) end();
     });
