@@ -9,12 +9,20 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { create } from "@bufbuild/protobuf";
+import { DiscoveryService, GetBindingRequestSchema } from "../../gen/bobravoz/discovery/v1/discovery_pb.ts";
+import { systemClock } from "../../src/adapters/clock.ts";
+import { GrpcChannel } from "../../src/adapters/grpc/channel.ts";
+import { callUnary } from "../../src/adapters/grpc/codec.ts";
+import type { TlsFiles } from "../../src/adapters/grpc/options.ts";
+import { isTransportError } from "../../src/contract/errors.ts";
 import { testOnCluster } from "../support/apiserver/bed.ts";
 import { faultProxy } from "../support/apiserver/faults.ts";
 import { election, Ground } from "../support/controller-ground.ts";
 import { failingController } from "../support/controller-process.ts";
 import { within } from "../support/deadline.ts";
 import { root } from "../support/sources.ts";
+import { createAuthority } from "../support/tls.ts";
 
 const it = suite("controller as a program");
 const execute = promisify(execFile);
@@ -142,5 +150,59 @@ testOnCluster(
     assert.is((await fetch(`${controller.probes}/metrics`)).status, 404);
   },
 );
+
+testOnCluster(
+  it,
+  "discovery over TLS tells a step's binding to whom its certificate proves the namespace, and a ConfigMap loosens it",
+  async () => {
+    await using ground = await Ground.open();
+    const { namespace } = ground;
+    const authority = createAuthority("ours");
+    const folder = mkdtempSync(join(tmpdir(), "bobravoz-tls-"));
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const { cert, key, ca } = authority.issue("controller");
+    const env = {
+      BUBU_HUB_TLS_CERT_FILE: file("tls.crt", cert),
+      BUBU_HUB_TLS_KEY_FILE: file("tls.key", key),
+      BUBU_HUB_CA_FILE: file("ca.crt", ca),
+    };
+    const own = authority.issue("own", [`mic.${namespace}.svc`]);
+    const other = authority.issue("other", ["mic.elsewhere.svc"]);
+    try {
+      const { address } = await ground.controller("one", { env });
+      await ground.run("proven");
+      await ground.ready("proven");
+      const ask = async (tls: TlsFiles): Promise<string> => {
+        const channel = new GrpcChannel({ address, tls, clock: systemClock });
+        try {
+          const request = create(GetBindingRequestSchema, { namespace, storyRun: "proven", step: "mic" });
+          const method = DiscoveryService.method.getBinding;
+          return (await callUnary(channel, method, request, { timeoutMs: 5_000 })).binding?.hubServerName ?? "";
+        } catch (error) {
+          return isTransportError(error) ? error.reason : String(error);
+        } finally {
+          await channel.close();
+        }
+      };
+      assert.is(await ask(own), `bobravoz-grpc-hub.${namespace}.svc.cluster.local`);
+      assert.is(await ask(other), "PermissionDenied");
+      await ground.configure({ "discovery.identity": "off" });
+      await eventuallyAsync(async () => await ask(other) !== "PermissionDenied");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+/** Settles once `holds` is true, within 10 s. */
+async function eventuallyAsync(holds: () => Promise<boolean>): Promise<void> {
+  const look = async () => {
+    while (!await holds()) await pause(100);
+  };
+  await within(10_000, "what is waited for", look());
+}
 
 it.run();
