@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { stringify } from "yaml";
 import { names, type Program } from "../scripts/manifests/names.ts";
-import { permissionsOf as purposesOf } from "../scripts/manifests/permissions.ts";
+import { permissionsOf as purposesOf } from "../src/contract/permissions.ts";
 import { renderAll } from "../scripts/manifests/render.ts";
 import { operatorKeys } from "../src/contract/operator-keys.ts";
 import type { ApiObject } from "./support/apiserver/api.ts";

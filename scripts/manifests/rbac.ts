@@ -1,6 +1,6 @@
 /** ServiceAccounts, roles and bindings, from the table of permissions; one account per program. */
 import { clusterMetadata, metadata, names, namespace, type Program, selectorOf, valuesOf } from "./names.ts";
-import { type Grant, permissionsOf } from "./permissions.ts";
+import { type Grant, permissionsOf } from "../../src/contract/permissions.ts";
 import { keyUnlessEmpty, type Manifest, type Node } from "./values.ts";
 
 const rbac = "rbac.authorization.k8s.io";

@@ -2,7 +2,8 @@
  * What each program may ask of the API server, and which request each verb is for (control-plane 8.5, O-52, C-105).
  * A verb that no line here explains is not granted.
  */
-import type { Program } from "./names.ts";
+/** Programs that have an account of their own. */
+export type Program = "controller" | "webhook" | "hub" | "certificates";
 
 /** Verb → the requests that it is for. */
 export type Purposes = Readonly<Record<string, string>>;
