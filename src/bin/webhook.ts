@@ -22,6 +22,11 @@ import { readWebhookOptions, type WebhookOptions } from "./webhook-options.ts";
 
 /** How long answers that are under way may take when it stops. */
 const closeLimitMs = 5_000;
+/**
+ * How long a pod that stops goes on answering: the API server learns a moment later that it is gone, and what it asks until
+ * then would be refused.
+ */
+const lingerMs = 3_000;
 /** Time for one question to the API server at the start. */
 const startLimitMs = 15_000;
 
@@ -40,6 +45,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   let server: AdmissionServer | null = null;
   const metrics = new AdmissionMetrics(version, () => pair === null ? null : factsOf(pair).notAfterMs);
   const missing = () => [
+    ...io.signal.aborted ? ["the webhook is stopping"] : [],
     ...options.listen === null || pair !== null ? [] : ["the serving certificate is not there"],
     ...options.listen === null || server !== null ? [] : ["the webhook's port is closed"],
   ];
@@ -100,6 +106,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     // none of these ends by itself while nothing fails
     await Promise.race([stopped, following, certificates]);
     log.info("webhook stops", { reason: io.signal.aborted ? "signal" : "cluster" });
+    if (io.signal.aborted && env["POD_NAME"]?.trim()) {
+      await Promise.race([new Promise<void>((resolve) => clock.after(lingerMs, resolve)), following, certificates]);
+    }
     stop.abort();
     await Promise.allSettled([following, certificates]);
     return io.signal.aborted ? 0 : 1;

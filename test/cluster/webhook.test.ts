@@ -315,12 +315,16 @@ testOnCluster(
     await using bed = await sharedBed();
     using api = openApi(bed.kubeconfig);
     const namespace = await api.namespace("webhook");
+    await api.until(`/api/v1/namespaces/${namespace}/serviceaccounts/default`, (object) => object !== undefined);
+    const own = { apiVersion: "v1", kind: "Pod", metadata: { name: "webhook-1", namespace } };
+    await api.create({ ...own, spec: { containers: [{ name: "manager", image: "registry.example/bobravoz:7" }] } });
     const folder = await mkdtemp(join(tmpdir(), "bobravoz-webhook-"));
     try {
       await using webhook = await startWebhook({
         kubeconfig: bed.kubeconfig,
         certificates: folder,
         args: ["--listen=127.0.0.1:0", `--config-namespace=${namespace}`],
+        env: { POD_NAME: "webhook-1", POD_NAMESPACE: namespace },
       });
       const ready = async () => {
         const { status } = await fetch(`${webhook.probes}/readyz`);
@@ -331,7 +335,8 @@ testOnCluster(
       const { certificate, key } = await bed.certificate(`webhook-${namespace}`);
       await copyFile(certificate, join(folder, "tls.crt"));
       await copyFile(key, join(folder, "tls.key"));
-      await webhook.address();
+      // nothing is configured: the connector is in the operator's own image (O-22)
+      assert.is((await webhook.logged("webhook listens"))["image"], "registry.example/bobravoz:7");
       assert.is(await ready(), 200);
       const metadata = { name: "bobravoz-grpc-operator-config", namespace };
       await api.create({
@@ -343,6 +348,12 @@ testOnCluster(
       await webhook.logged("configuration taken over");
       const text = await (await fetch(`${webhook.probes}/metrics`)).text();
       assert.match(text, "bobravoz_webhook_certificate_not_after_seconds ");
+      // a pod that stops is not ready, and answers until the API server knows
+      const ending = webhook.stop("SIGTERM");
+      await webhook.logged("webhook stops");
+      assert.is(await ready(), 503);
+      await serialOf(await webhook.address());
+      assert.is(await ending, 0);
     } finally {
       await rm(folder, { recursive: true, force: true });
       await api.delete(`/api/v1/namespaces/${namespace}`);
