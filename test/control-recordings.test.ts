@@ -3,9 +3,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { apiVersions } from "../src/contract/names.ts";
 import { parseResource } from "../src/contract/parse-resources.ts";
+import type { JsonObject } from "../src/contract/resources.ts";
 import { silentLog } from "../src/contract/runtime.ts";
 import { Control } from "../src/control/loop.ts";
 import { FakeClock, settle } from "./support/fake-clock.ts";
+import { binding, storyRun } from "./support/objects.ts";
 import { RecordedCluster } from "./support/recorded-cluster.ts";
 import { moments, objectsAt, recordingsFolder, scenarios, timeline, uidsOf } from "./support/recordings.ts";
 
@@ -239,6 +241,36 @@ const found: Readonly<Record<string, Readonly<Record<string, Readonly<Record<str
     "objects-materialize": { "voice-1": ready },
   },
 };
+
+it("what watches over our writes names one that is refused, one that is not ours, and one that changes nothing", async () => {
+  const cluster = new RecordedCluster();
+  const run = storyRun("voice-1", "voice");
+  cluster.load([run, binding("voice-1-a-transport", run, "a")]);
+  const condition = (type: string, message: string): JsonObject => ({
+    ...{ type, status: "True", reason: "Any", message, lastTransitionTime: "2026-01-01T00:00:00Z" },
+  });
+  const apply = (kind: "StoryRun" | "TransportBinding", status: JsonObject) =>
+    cluster.applyStatus(
+      kind,
+      "demo",
+      kind === "StoryRun" ? "voice-1" : "voice-1-a-transport",
+      "bobravoz-controller",
+      status,
+    );
+  await apply("StoryRun", { conditions: [condition("TransportReady", "")] });
+  await apply("TransportBinding", { upstreamHost: "b:1" });
+  await apply("TransportBinding", { upstreamHost: "b:1" });
+  await apply("TransportBinding", {
+    upstreamHost: "b:1",
+    conditions: [condition("EndpointResolved", "m".repeat(40_000))],
+  });
+  assert.equal(cluster.faults.map((fault) => fault.replace(/^.*: |.* controller /, "")), [
+    "no Ready",
+    "it changes what is theirs",
+    "status of TransportBinding voice-1-a-transport by bobravoz-controller changes nothing",
+    "message of EndpointResolved is too long",
+  ]);
+});
 
 const folder = recordingsFolder();
 if (folder === null) {

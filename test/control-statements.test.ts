@@ -462,6 +462,53 @@ it("labels and annotations that others put on a binding of ours stay", async () 
   assert.is(world.bindingOf("a")?.metadata.resourceVersion, version);
 });
 
+it("K-12 a connector that refreshed Ready and stopped shows on its binding and on the run, until it comes back", async () => {
+  const world = await bed();
+  await world.begin("a", "b");
+  const beat = async (at: string, message = "connector heartbeat (source=connector)") => {
+    const ready = { ...condition("Ready", "True", "TransportReady"), message, lastTransitionTime: at };
+    const conditions = [ready] as unknown as JsonObject[];
+    await world.cluster.applyStatus(
+      "TransportBinding",
+      "demo",
+      "voice-1-a-transport",
+      "connector",
+      { conditions },
+      signal,
+    );
+    await settle();
+  };
+  await beat("2026-01-01T00:00:00Z");
+  await world.clock.stepAsync(100_000);
+  const before = world.versions().filter((line) => !line.includes("voice-1-a-transport"));
+  await beat("2026-01-01T00:01:40Z");
+  assert.equal(world.versions().filter((line) => !line.includes("voice-1-a-transport")), before);
+  await world.clock.stepAsync(119_999);
+  assert.match(world.ready(), /^True/);
+  await world.clock.stepAsync(1);
+  assert.match(world.ready(), /^False ConnectorStale: Connectors have gone silent: a$/);
+  assert.match(world.resolved("a"), /^False ConnectorStale: the connector has gone silent; /);
+  assert.match(world.resolved("b"), /^True/);
+  assert.is(world.bindingOf("a")?.status?.endpoint, hub);
+  // a new process does not take it back
+  world.stop.abort();
+  await settle();
+  const written = world.versions();
+  const decide = { hubEndpoint: () => hub };
+  const next = new Control({ cluster: world.cluster, clock: world.clock, log: silentLog, bindings: "wait", decide });
+  void next.run(signal);
+  await next.synced;
+  await world.clock.stepAsync(60_000);
+  assert.equal(world.versions(), written);
+  await beat("2026-01-01T00:09:00Z");
+  assert.match(world.ready(), /^True/);
+  assert.match(world.resolved("a"), /^True/);
+  // one of our connectors says it once
+  await beat("2026-01-01T00:10:00Z", "Connector reported negotiated codecs");
+  await world.clock.stepAsync(600_000);
+  assert.match(world.ready(), /^True/);
+});
+
 /** `kind name` of every binding, with whose hub it says. */
 function bindingsOf(cluster: MemoryCluster): readonly string[] {
   return cluster.objects.filter(({ kind }) => kind === "TransportBinding").map(({ metadata }) => metadata.name).sort();

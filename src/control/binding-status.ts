@@ -6,6 +6,7 @@ import { annotations, fieldManagers } from "../contract/names.ts";
 import type { Condition, JsonObject, JsonValue, TransportBinding } from "../contract/resources.ts";
 import { sameJson } from "../contract/same-json.ts";
 import type { BindingDescription } from "../topology/binding.ts";
+import { connectorStale } from "./heartbeats.ts";
 import type { StatusWrite } from "./reconcile.ts";
 import { conditionOf, type Finding, transition } from "./conditions.ts";
 
@@ -17,6 +18,7 @@ export function bindingStatus(
   known: TransportBinding | undefined,
   whose: "own" | "adopted" | "foreign",
   description: BindingDescription,
+  isStale: boolean,
   now: string,
 ): readonly StatusWrite[] {
   const { namespace, object, decision, hubEndpoint, state, sharedBy } = description;
@@ -27,9 +29,13 @@ export function bindingStatus(
     endpoint: hubEndpoint,
     // Peers of different runs are at different places, so that a shared binding has none.
     hosts: sharedBy !== null ? {} : whose === "own" ? wanted : whose === "adopted" ? kept(known, wanted) : {},
-    isResolved: !isStarting,
-    reason: isStarting ? "HubStarting" : decision.reason,
-    message: isStarting ? `no hub is ready yet; then ${message}` : message,
+    isResolved: !isStarting && !isStale,
+    reason: isStarting ? "HubStarting" : isStale ? connectorStale : decision.reason,
+    message: isStarting
+      ? `no hub is ready yet; then ${message}`
+      : isStale
+      ? `the connector has gone silent; ${message}`
+      : message,
   }, now);
 }
 

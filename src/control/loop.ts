@@ -16,6 +16,7 @@ import {
   type RunDecision,
 } from "./decisions.ts";
 import { bearsOnDecision, dependentsOf, type RunKey } from "./dependents.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { Patience } from "./patience.ts";
 import { perform, release } from "./perform.ts";
 import { recordsAnother } from "./placement-record.ts";
@@ -34,6 +35,8 @@ export interface ControlOptions {
   readonly isLeader?: () => boolean;
   /** How long missing bindings are left to the workflow operator. Default 10 s. */
   readonly graceMs?: number;
+  /** How long a connector that refreshes its `Ready` may be silent. Default 2 minutes. */
+  readonly heartbeatTimeoutMs?: number;
   /** Settles when writes of another run may begin, so that what decisions are told to goes first. Default: at once. */
   readonly breathe?: () => Promise<void>;
   /** Told of the work on runs, for metrics. */
@@ -43,6 +46,7 @@ export interface ControlOptions {
 interface RunEntry {
   readonly key: RunKey;
   readonly patience: Patience;
+  readonly heartbeats: Heartbeats;
   decision: RunDecision | null;
   /** Events that hold already, as JSON text; null before the first look. */
   events: ReadonlySet<string> | null;
@@ -185,7 +189,8 @@ export class Control implements Decisions {
       const isNew = entry === undefined && !isFirst;
       if (entry === undefined) {
         const patience = new Patience(this.#options.clock, this.#graceMs);
-        this.#runs.set(text, entry = { key, patience, decision: null, events: null, again: null });
+        const heartbeats = new Heartbeats(this.#options.clock, this.#options.heartbeatTimeoutMs ?? 120_000);
+        this.#runs.set(text, entry = { key, patience, heartbeats, decision: null, events: null, again: null });
       }
       this.#decide(entry, run !== undefined && !isOver(run));
       // A run that has just been made comes before a second look at those that are served.
@@ -247,9 +252,10 @@ export class Control implements Decisions {
     }
     if (!this.#leads()) return;
     const now = timeText(clock.nowMs());
-    const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, { now, ...standing });
+    const { stale, nextMs } = entry.heartbeats.look(this.#world.bindingsOfRun(namespace, storyRun));
+    const { writes, events, isSaid, isPending } = reconcile(this.#world, decision, { now, stale, ...standing });
     this.#record(entry, events, isSaid);
-    patience.wait(isPending, () => this.#mark(entry.key));
+    patience.wait(isPending, nextMs, () => this.#mark(entry.key));
     await perform(cluster, writes, this.#leads, signal);
   }
 

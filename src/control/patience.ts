@@ -51,14 +51,18 @@ export class Patience {
     return { alone: this.#alone, readyOverdue: this.#noReadySinceMs === null || this.#left(this.#noReadySinceMs) <= 0 };
   }
 
-  /** Calls `again` when the next grace is over, or what is missing is to be looked at without any event. */
-  wait(isPending: boolean, again: () => void): void {
+  /**
+   * Calls `again` when the next grace is over, a connector may have gone silent (`heartbeatMs` from now), or what is
+   * missing is to be looked at without any event.
+   */
+  wait(isPending: boolean, heartbeatMs: number | null, again: () => void): void {
     const nowMs = this.#clock.monotonicMs();
     this.#pendingSinceMs = isPending ? this.#pendingSinceMs ?? nowMs : null;
     const delays = [
       isPending ? this.#left(this.#sinceMs) : 0,
       this.#noReadySinceMs === null ? 0 : this.#left(this.#noReadySinceMs),
       this.#pendingSinceMs === null ? 0 : pendingDelayMs(nowMs - this.#pendingSinceMs),
+      heartbeatMs ?? 0,
     ].filter((ms) => ms > 0);
     this.rest();
     if (delays.length > 0) this.#recheck = this.#clock.after(Math.min(...delays), again);

@@ -49,16 +49,19 @@ export interface ReconcileOptions {
   readonly alone: boolean;
   /** Whether nobody has written the run's `Ready` in time: we do, once (DECISIONS K-01, R-12b). Default: where alone. */
   readonly readyOverdue?: boolean;
+  /** Names of bindings whose connector has gone silent (DECISIONS K-12). Default: none. */
+  readonly stale?: ReadonlySet<string>;
 }
 
 /** What a decided run needs. */
 export function reconcile(world: World, decision: RunDecision, options: ReconcileOptions): Reconciled {
   const { namespace, run } = decision;
-  const { alone, now } = options;
+  const { alone, now, stale = new Set() } = options;
   const wanted = new Map(decision.bindings.map((description) => [description.object, description]));
   const writes: Write[] = [];
   const missing: string[] = [];
   const collisions: string[] = [];
+  const silent: string[] = [];
   const isCreating = alone && run.spec.cancelRequested !== true;
   for (const description of wanted.values()) {
     const known = world.get("TransportBinding", namespace, description.object);
@@ -82,7 +85,9 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
     const whose = known === undefined ? "own" : whoseBinding(world, known);
     if (known === undefined) writes.push({ type: "create", object });
     else if (whose === "own" && !sameBinding(known, object)) writes.push({ type: "replace", object });
-    writes.push(...bindingStatus(known, whose, description, now));
+    const isStale = stale.has(description.object);
+    if (isStale) silent.push(description.step);
+    writes.push(...bindingStatus(known, whose, description, isStale, now));
     if (known?.status?.endpoint === undefined) missing.push(description.step);
   }
   // While nothing is decided, what was written stays: an own binding goes when a decision does without it.
@@ -90,6 +95,7 @@ export function reconcile(world: World, decision: RunDecision, options: Reconcil
   const status = runStatus(decision, {
     missing,
     collisions,
+    silent,
     unnameable: decision.bindings.some(({ sharedBy }) => sharedBy !== null) ? null : unnameable(run),
     isStarting: decision.bindings.some(({ state }) => state === "HubStarting"),
     notApplied: strategyText(decision),

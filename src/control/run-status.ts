@@ -7,6 +7,7 @@ import { fieldManagers } from "../contract/names.ts";
 import type { Condition, StoryRun } from "../contract/resources.ts";
 import { compact, holds } from "./binding-status.ts";
 import type { ObjectEvent } from "./cluster.ts";
+import { connectorStale } from "./heartbeats.ts";
 import { conditionOf, type Finding, transition } from "./conditions.ts";
 import type { RunDecision } from "./decisions.ts";
 import type { Reconciled, ReconcileOptions, StatusWrite } from "./reconcile.ts";
@@ -17,6 +18,8 @@ export interface Obstacles {
   readonly missing: readonly string[];
   /** Why bindings of the right name are none of the run's. */
   readonly collisions: readonly string[];
+  /** Steps whose connector has gone silent. */
+  readonly silent: readonly string[];
   /** Why no binding can refer to the run; null when one can. */
   readonly unnameable: string | null;
   /** The hub that is to hold the run is not up yet. */
@@ -74,7 +77,7 @@ function status(run: StoryRun, manager: string, condition: Condition): readonly 
 
 function verdict(decision: RunDecision, obstacles: Obstacles): Pick<Finding, "status" | "reason" | "message"> {
   const { failure, lastFault } = decision;
-  const { missing, collisions, unnameable, isStarting, notApplied } = obstacles;
+  const { missing, collisions, silent, unnameable, isStarting, notApplied } = obstacles;
   const aside = jobModeText(decision) + (notApplied === "" ? "" : `; ${notApplied}`);
   if (failure !== null) return { status: "False", reason: failure.reason, message: failure.message + aside };
   if (collisions.length > 0) {
@@ -88,6 +91,10 @@ function verdict(decision: RunDecision, obstacles: Obstacles): Pick<Finding, "st
     return { status: "False", reason: "Reconciling", message };
   }
   if (isStarting) return { status: "False", reason: "HubStarting", message: `Waiting for a hub that is ready${aside}` };
+  if (silent.length > 0) {
+    const message = `Connectors have gone silent: ${silent.join(", ")}${aside}`;
+    return { status: "False", reason: connectorStale, message };
+  }
   const message = lastFault === null
     ? `Transport is ready${aside}`
     : `Transport is ready as decided before; an edit is refused: ${lastFault.message}`;
