@@ -91,6 +91,22 @@ testWithKustomize("every component goes with every other, in the chart too", (he
   assert.equal(comparable(rendered), comparable(objects("kubectl", "kustomize", site)));
 });
 
+testWithKustomize("npm run deploy puts its image into every program, with registry port, digest or neither", () => {
+  const images = [
+    ["registry.example:5000/a/bobravoz:dev", "registry.example:5000/a/bobravoz:dev"],
+    ["registry.example:5000/bobravoz", "registry.example:5000/bobravoz:latest"],
+    [`bobravoz@sha256:${"a".repeat(64)}`, `bobravoz@sha256:${"a".repeat(64)}`],
+  ] as const;
+  for (const [image, wanted] of images) {
+    const all = objects(process.execPath, join(root, "scripts", "deploy.ts"), image, "--dry-run");
+    const found = all.flatMap(({ spec }) => spec?.template?.spec.containers ?? []).map(({ image }) => image);
+    assert.equal(found, [wanted, wanted, wanted, wanted]);
+  }
+  const none = ran(process.execPath, join(root, "scripts", "deploy.ts"));
+  assert.is(none.status, 2);
+  assert.match(none.stderr, "the image is missing");
+});
+
 testWithTool(it, "helm", "the chart refuses a mode of certificates that it does not know", (helm) => {
   const { status, stderr } = ran(
     helm,
