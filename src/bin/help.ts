@@ -103,16 +103,32 @@ const helps = {
     notes: ["Each packet is acknowledged once it is printed. A connection of the same step is taken over."],
   },
   hub: {
-    summary: "run a hub with discovery over a folder of manifests, without starting programs",
-    usage: "bobravoz hub --manifests DIR [--listen ADDRESS] [--health-listen ADDRESS] [--advertise ADDRESS]",
-    examples: ["bobravoz hub --manifests examples/voice", "bobravoz hub --manifests stories --listen 127.0.0.1:9443"],
+    summary: "run a hub with discovery over a folder of manifests, or one of several hubs of a cluster",
+    usage:
+      "bobravoz hub (--manifests DIR | --in-cluster) [--listen ADDRESS] [--health-listen ADDRESS] [--advertise ADDRESS]",
+    examples: ["bobravoz hub --manifests examples/voice", "bobravoz hub --in-cluster --advertise hub.example:9000"],
     flags: [
       ["--manifests DIR", "the Stories, Transports and Engrams; edits take effect while it runs"],
       ["--listen ADDRESS", "gRPC port; default 127.0.0.1:9000; elsewhere than on loopback it needs certificates"],
       ["--health-listen ADDRESS", "/healthz, /readyz and /metrics; default 127.0.0.1:8081"],
       ["--advertise ADDRESS", "what bindings say of this hub; default $BUBU_HUB_ENDPOINT, else where it listens"],
+      [
+        "--in-cluster",
+        "hold the runs that are placed on this pod; $POD_NAME makes its address",
+      ],
+      ["--kubeconfig FILE", "with --context NAME: another API server than the pod's own"],
+      ["--watch-namespace NAME", "the only namespace that it reads; default all"],
+      ["--config-namespace NAME", "with --config-name NAME: the operator's ConfigMap"],
+      ["--health-probe-bind-address ADDRESS", "the same as --health-listen, default :8081 in a cluster"],
+      [
+        "--metrics-bind-address ADDRESS",
+        "with --metrics-secure, --metrics-cert-path, -name, -key as for the controller",
+      ],
     ],
-    notes: ["Certificates: BUBU_HUB_TLS_CERT_FILE, BUBU_HUB_TLS_KEY_FILE and BUBU_HUB_CA_FILE."],
+    notes: [
+      "Certificates: BUBU_HUB_TLS_CERT_FILE, BUBU_HUB_TLS_KEY_FILE and BUBU_HUB_CA_FILE.",
+      "With BUBU_HUB_ENDPOINT in a cluster this hub holds every run, and must be the only one.",
+    ],
   },
   connector: {
     summary: "be the sidecar of an engram: between its SDK and the hub or its peers",
