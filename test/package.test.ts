@@ -47,7 +47,7 @@ it("the hook runs on Node 20 with nothing installed: built-in modules only", () 
 
 it("documents name only scripts that exist", () => {
   const faults = documents.flatMap((path) =>
-    [...read(path).matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? "")
+    [...read(path).matchAll(/npm run ([a-z:]+(?:-[a-z]+)*)/g)].map((match) => match[1] ?? "")
       .filter((name) => scripts[name] === undefined).map((name) => `${path}: npm run ${name}`)
   );
   assert.equal(faults, []);
