@@ -20,6 +20,8 @@ export interface ConnectorSetup {
   /** Null: discovery says. */
   readonly hub: Target | null;
   readonly tls: TlsFiles | null;
+  /** Reads the certificate files again; null where they are not all there. */
+  readonly readTls: () => Promise<TlsFiles | null>;
   /** The pod's ServiceAccount token as it is now; null where there is none. */
   readonly token: () => string | null;
   readonly keepalive: Keepalive | null;
@@ -57,7 +59,8 @@ export async function readSetup(
   }
   const hub = given("BOBRAVOZ_HUB_ENDPOINT") || config.hubEndpoint;
   const dialled = [hub, discovery ?? ""].filter((address) => address !== "");
-  const certificates = await readCertificates(env, dialled.every((address) => isLoopback(hostOf(address))));
+  const readFiles = () => readCertificates(env, dialled.every((address) => isLoopback(hostOf(address))));
+  const certificates = await readFiles();
   faults.push(...certificates.faults);
   const tokenFile = given("BOBRAVOZ_TOKEN_FILE");
   if (tokenFile !== "" && tokenFrom(tokenFile)() === null) {
@@ -81,6 +84,7 @@ export async function readSetup(
         isHub: !isStepOf(hub, config.storyRun, config.namespace),
       },
       tls: certificates.tls,
+      readTls: async () => (await readFiles()).tls,
       token: tokenFrom(tokenFile || projectedToken),
       keepalive: timeMs === 0 ? null : { timeMs, timeoutMs: milliseconds("BUBU_GRPC_KEEPALIVE_TIMEOUT", 20_000) },
       limits: {

@@ -25,11 +25,18 @@ export interface DiscoveryParts {
 export function openDiscovery(
   address: string,
   identity: StepIdentity,
-  { tls, token }: Pick<ConnectorSetup, "tls" | "token">,
+  shown: Pick<ConnectorSetup, "tls" | "token">,
   clock: Clock,
   log: Log,
 ): DiscoveryParts {
-  const discovery = new DiscoveryClient({ address, tls, token, clock });
+  const discovery = new DiscoveryClient({
+    address,
+    get tls() {
+      return shown.tls;
+    },
+    token: shown.token,
+    clock,
+  });
   let apply = (_: ConnectorBinding): void => {};
   const follower = new Follower({
     discovery,

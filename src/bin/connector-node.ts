@@ -1,4 +1,5 @@
 /** A whole connector: its ports, its stream to the hub, its peers and what it tells discovery, and their orderly end. */
+import { createSecureContext } from "node:tls";
 import { listenForEngram } from "../adapters/connector/engram-port.ts";
 import { podAddress } from "../adapters/connector/pod-address.ts";
 import { hostOf } from "../adapters/drivers/grpc.ts";
@@ -10,6 +11,7 @@ import type { Reporter } from "../connector/reporter.ts";
 import { TransportError } from "../contract/errors.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import type { Clock, Log } from "../contract/runtime.ts";
+import { renewCertificates } from "./certificate-renewal.ts";
 import type { ConnectorSetup } from "./connector-config.ts";
 
 export interface ConnectorNode {
@@ -31,12 +33,13 @@ const defaultDriver = "bobravoz-grpc";
 
 /** Starts it; settles once the engram can connect. Throws `PortInUse`, or why there is no binding. */
 export async function startConnector(setup: ConnectorSetup, clock: Clock, log: Log): Promise<ConnectorNode> {
-  const { config, limits, tls, token, keepalive } = setup;
+  const { config, limits, token, keepalive } = setup;
+  const shown = { tls: setup.tls, token };
   const { namespace, storyRun, step, generation } = config;
   const identity = { namespace, storyRun, step };
   const discovery = setup.discovery === null
     ? null
-    : (await import("./connector-discovery.ts")).openDiscovery(setup.discovery, identity, setup, clock, log);
+    : (await import("./connector-discovery.ts")).openDiscovery(setup.discovery, identity, shown, clock, log);
   let binding: ConnectorBinding;
   try {
     binding = setup.binding === "" && discovery !== null
@@ -55,7 +58,9 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
   const driver = drivers[binding.driver === "memory" ? "memory" : defaultDriver]({
     clock,
     log,
-    tls,
+    get tls() {
+      return shown.tls;
+    },
     token,
     keepalive,
     maxReceiveBytes: limits.maxReceiveBytes,
@@ -84,7 +89,21 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
     log,
     maxReceiveBytes: limits.maxReceiveBytes,
   });
-  const peers = tls === null ? null : await listenForPeers();
+  const peers = setup.tls === null ? null : await listenForPeers();
+  const renewal = setup.tls === null ? null : renewCertificates({
+    tls: setup.tls,
+    read: setup.readTls,
+    server: {
+      renew(next) {
+        // throws for a key that does not fit its certificate, as while both are being replaced
+        createSecureContext(next);
+        shown.tls = next;
+        peers?.renewed?.();
+      },
+    },
+    clock,
+    log,
+  });
   connector.start();
   const isLocal = setup.discovery !== null && isLoopback(hostOf(setup.discovery));
   const told = discovery?.attach(connector, generation, () => {
@@ -129,6 +148,7 @@ export async function startConnector(setup: ConnectorSetup, clock: Clock, log: L
     missing,
     failed: answered,
     async close(limitMs) {
+      renewal?.cancel();
       const stopped = connector.stop(limitMs);
       await (told?.close(stopped) ?? stopped);
       await Promise.all([port.close(500), peers?.close(500)]);

@@ -80,6 +80,8 @@ export type Accept = (headers: Headers, link: ServerLink) => ServerLinkEvents;
 export interface PeerListener {
   /** Where peers reach it: `host:port` as bound. */
   readonly address: string;
+  /** The certificates that the driver was made with were replaced: connections from now on get the new ones. */
+  renewed?(): void;
   close(limitMs: number): Promise<void>;
 }
 

@@ -19,6 +19,8 @@ export interface HubSettings {
   readonly tls?: TlsFiles | null;
   readonly identity?: IdentityGates;
   readonly config?: Partial<HubConfig>;
+  /** Default: loopback. */
+  readonly host?: string;
   readonly port?: number;
   readonly admin?: boolean;
   readonly log?: Log;
@@ -41,7 +43,7 @@ export interface TestHub extends AsyncDisposable {
 export async function serveHub(plan: RunPlan | PlanSource | null, settings: HubSettings = {}): Promise<TestHub> {
   const plans = new FakePlans(plan !== null && "steps" in plan ? plan : null);
   const served = await serve({
-    listen: { host: "127.0.0.1", port: settings.port ?? 0 },
+    listen: { host: settings.host ?? "127.0.0.1", port: settings.port ?? 0 },
     admin: settings.admin ? { host: "127.0.0.1", port: 0 } : null,
     tls: settings.tls ?? null,
     identity: settings.identity,

@@ -23,7 +23,7 @@ import { hostOf } from "../drivers/grpc.ts";
 export interface DiscoveryClientOptions {
   /** `host:port`. */
   readonly address: string;
-  /** For an address that is not loopback. */
+  /** For an address that is not loopback. Read anew for each connection. */
   readonly tls: TlsFiles | null;
   /** The token of this pod, read anew for each call and never sent in cleartext. Default: none. */
   readonly token?: () => string | null;
@@ -37,11 +37,18 @@ export class DiscoveryClient implements Discovery {
   readonly #channel: GrpcChannel;
   readonly #token: () => string | null;
 
-  constructor({ address, tls, token, clock }: DiscoveryClientOptions) {
+  constructor(options: DiscoveryClientOptions) {
+    const { address, token, clock } = options;
     const isLocal = isLoopback(hostOf(address));
     this.#address = address;
-    this.#token = isLocal || tls === null ? () => null : token ?? (() => null);
-    this.#channel = new GrpcChannel({ address, tls: isLocal ? null : tls, clock });
+    this.#token = isLocal || options.tls === null ? () => null : token ?? (() => null);
+    this.#channel = new GrpcChannel({
+      address,
+      get tls() {
+        return isLocal ? null : options.tls;
+      },
+      clock,
+    });
   }
 
   #metadata(): Metadata {

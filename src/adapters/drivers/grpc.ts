@@ -23,7 +23,7 @@ import { serveLinks } from "../connector/links.ts";
 export interface GrpcDriverOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** For addresses that are not loopback; null: such an address is refused. */
+  /** For addresses that are not loopback; null: such an address is refused. Read anew for each connection. */
   readonly tls: TlsFiles | null;
   readonly maxReceiveBytes: number;
   readonly keepalive?: Keepalive | null;
@@ -99,7 +99,13 @@ export class GrpcDriver implements Driver {
       log,
       maxReceiveBytes,
     });
-    return { address: port.address, close: (limitMs) => port.close(limitMs) };
+    return {
+      address: port.address,
+      renewed: () => {
+        if (this.#options.tls !== null) port.renew(this.#options.tls);
+      },
+      close: (limitMs) => port.close(limitMs),
+    };
   }
 
   async close(): Promise<void> {
