@@ -149,7 +149,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const electing = lead.leader?.run(election.signal) ?? Promise.resolve();
   const watching = control.run(stop.signal);
-  const following = kube.followConfigMap(options.config, (data) => settings.update(read(data)), stop.signal, {
+  const configured = (data: Readonly<Record<string, string>> | null) => {
+    const before = settings.config["controller.bindings"];
+    settings.update(read(data));
+    // runs that wait for somebody else's bindings need not any more
+    if (settings.config["controller.bindings"] === before) return;
+    for (const { namespace, storyRun } of control.runs()) control.touch(namespace, storyRun);
+  };
+  const following = kube.followConfigMap(options.config, configured, stop.signal, {
     onTrouble: kube.loggedTrouble("ConfigMap", clock, log),
   });
   const fleet = new kube.KubeFleet({

@@ -65,7 +65,7 @@ export class Control implements Decisions {
   readonly #dirty = new Map<string, RunKey>();
   readonly #subscribers = new Set<(namespace: string, storyRun: string) => void>();
   readonly #queue: KeyQueue;
-  readonly #graceMs: number;
+  readonly #graceMs: () => number;
   readonly #leads: () => boolean;
   #resolveSynced: () => void = () => {};
   #isListed = false;
@@ -73,7 +73,8 @@ export class Control implements Decisions {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#graceMs = options.bindings === "create" ? 0 : options.graceMs ?? 10_000;
+    // asked each time: the setting may change while the program runs
+    this.#graceMs = () => options.bindings === "create" ? 0 : options.graceMs ?? 10_000;
     this.#leads = options.isLeader ?? (() => true);
     this.#decideOptions = {
       ...options.decide,

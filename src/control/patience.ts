@@ -19,7 +19,7 @@ export interface Standing {
 export class Patience {
   readonly #clock: Clock;
   /** 0: nobody else makes bindings. */
-  readonly #graceMs: number;
+  readonly #graceMs: () => number;
   readonly #sinceMs: number;
   #alone: boolean;
   /** Since when nobody has written the run's `Ready`; null while it is there. */
@@ -28,12 +28,12 @@ export class Patience {
   #pendingSinceMs: number | null = null;
   #recheck: Timer | null = null;
 
-  /** The run is seen for the first time. `graceMs` 0: there is no workflow operator. */
-  constructor(clock: Clock, graceMs: number) {
+  /** The run is seen for the first time. `graceMs` is asked each time; 0: there is no workflow operator. */
+  constructor(clock: Clock, graceMs: () => number) {
     this.#clock = clock;
     this.#graceMs = graceMs;
     this.#sinceMs = clock.monotonicMs();
-    this.#alone = graceMs <= 0;
+    this.#alone = graceMs() <= 0;
   }
 
   /** As the last look found it. */
@@ -44,7 +44,7 @@ export class Patience {
   /** Who cares for the run now. */
   look(world: World, { run, topology }: RunDecision): Standing {
     const steps = topology?.steps.map(({ step }) => step) ?? [];
-    this.#alone = this.#graceMs <= 0 || (this.#left(this.#sinceMs) <= 0 && !isOperatorAtWork(world, run, steps));
+    this.#alone = this.#graceMs() <= 0 || (this.#left(this.#sinceMs) <= 0 && !isOperatorAtWork(world, run, steps));
     const hasReady = conditionOf(run.status?.conditions, "Ready") !== undefined;
     // A redrive takes all conditions away, and the workflow operator may never write one again (cluster/11).
     this.#noReadySinceMs = hasReady ? null : this.#noReadySinceMs ?? this.#clock.monotonicMs();
@@ -75,6 +75,7 @@ export class Patience {
   }
 
   #left(sinceMs: number): number {
-    return this.#graceMs <= 0 ? 0 : this.#graceMs - (this.#clock.monotonicMs() - sinceMs);
+    const graceMs = this.#graceMs();
+    return graceMs <= 0 ? 0 : graceMs - (this.#clock.monotonicMs() - sinceMs);
   }
 }

@@ -87,8 +87,9 @@ testOnCluster(
     assert.equal(await api.list(bubuPath("transportbindings", namespace)), []);
     await ground.configure({ "controller.bindings": "create" });
     await controller.logged("configuration taken over");
+    await ground.ready("waits");
     await ground.run("at-once");
-    assert.is((await ground.ready("at-once", 5_000)).length, 2);
+    assert.is((await ground.ready("at-once")).length, 2);
 
     await ground.configure({ "hub.scaleToZero": "true" });
     await controller.logged("configuration is not in force");
