@@ -7,6 +7,7 @@ import { paced } from "../adapters/pace.ts";
 import type { AdminOptions } from "../adapters/http/admin.ts";
 import { authorizeBy } from "../adapters/identity/caller.ts";
 import type { IdentityGates } from "../adapters/identity/gate.ts";
+import { placedGate } from "../adapters/identity/placed-gate.ts";
 import type { Http2Port } from "../adapters/grpc/listen.ts";
 import type { TlsFiles } from "../adapters/grpc/options.ts";
 import type { Metrics } from "../adapters/metrics.ts";
@@ -89,6 +90,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       },
     },
   });
+  const held = place === undefined ? null : heldPlans(control, place);
   const asks = options.identity?.discovery ?? null;
   const services = discoveryServices({
     control,
@@ -101,7 +103,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   });
   const served = await serve({
     ...options,
-    plans: place === undefined ? plansOf(control) : heldPlans(control, place),
+    plans: held ?? plansOf(control),
+    ...held === null ? {} : {
+      identity: { hub: placedGate(options.identity?.hub ?? null, held, clock), discovery: asks },
+    },
     missing: () => services.isSynced ? [] : ["the first list of the cluster is not done"],
     services(router, traffic) {
       hub = traffic;
