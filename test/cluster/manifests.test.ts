@@ -1,5 +1,6 @@
 /** The manifests on a real API server: what kubectl applies, reads and deletes. */
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { JsonObject } from "../../src/contract/resources.ts";
@@ -41,33 +42,53 @@ const kept = [
   "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/bobravoz-grpc-transport-connector-mutating-webhook-configuration",
 ];
 
+const inside = "/api/v1/namespaces/bobrapet-system";
 const folder = (name: string) => join(root, "manifests", name);
 
-testWithKubectl(it, "applied twice they are the same, and deleted they leave nothing", async () => {
-  using cluster = await opened();
-  const { api, kubectl } = cluster;
-  const before = await everything(api);
-  const first = kubectl.must("apply", "-k", folder("default"));
-  assert.match(first, "deployment.apps/bobravoz-grpc-controller-manager created");
-  // nothing that the API server would take otherwise than it is written
-  const { code, out } = kubectl.run("diff", "-k", folder("default"));
-  assert.is(code, 0, out);
-  const versions = async () => {
-    const objects = await Promise.all(kept.map((path) => api.get(path)));
-    return objects.map(({ metadata }) => [metadata.name, metadata["generation"]]);
-  };
-  const once = await versions();
-  kubectl.must("apply", "-k", folder("default"));
-  assert.equal(await versions(), once);
-  await api.until(
-    "/apis/apps/v1/namespaces/bobrapet-system/statefulsets/bobravoz-grpc-hub",
-    (hub) => hub?.["status"]?.replicas === 1,
-  );
-  const pods = await api.list("/api/v1/namespaces/bobrapet-system/pods");
-  assert.ok(pods.some(({ metadata }) => metadata.name === "bobravoz-grpc-hub-0"));
-  kubectl.must("delete", "-k", folder("default"), "--wait=true", "--timeout=40s");
-  assert.equal(await everything(api), before);
-});
+testWithKubectl(
+  it,
+  "applied twice they are the same, and deleted they leave what is not theirs and nothing else",
+  async () => {
+    using cluster = await opened();
+    const { api, kubectl } = cluster;
+    // the namespace is the workflow operator's, with what it has there
+    await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "bobrapet-system" } });
+    await api.until(`${inside}/serviceaccounts/default`, (account) => account !== undefined);
+    await api.until(`${inside}/configmaps/kube-root-ca.crt`, (map) => map !== undefined);
+    await api.create({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "theirs", namespace: "bobrapet-system" },
+    });
+    const before = await everything(api);
+    const first = kubectl.must("apply", "-k", folder("default"));
+    assert.match(first, "deployment.apps/bobravoz-grpc-controller-manager created");
+    // nothing that the API server would take otherwise than it is written
+    const { code, out } = kubectl.run("diff", "-k", folder("default"));
+    assert.is(code, 0, out);
+    const versions = async () => {
+      const objects = await Promise.all(kept.map((path) => api.get(path)));
+      return objects.map(({ metadata }) => [metadata.name, metadata["generation"]]);
+    };
+    const once = await versions();
+    kubectl.must("apply", "-k", folder("default"));
+    assert.equal(await versions(), once);
+    await api.until(
+      "/apis/apps/v1/namespaces/bobrapet-system/statefulsets/bobravoz-grpc-hub",
+      (hub) => hub?.["status"]?.replicas === 1,
+    );
+    const pods = await api.list("/api/v1/namespaces/bobrapet-system/pods");
+    assert.ok(pods.some(({ metadata }) => metadata.name === "bobravoz-grpc-hub-0"));
+    const ours = "app.kubernetes.io/name=bobravoz-grpc";
+    kubectl.must("delete", "-k", folder("default"), "-l", ours, "--wait=true", "--timeout=40s");
+    // pods and ReplicaSets go by garbage collection
+    for (const endMs = performance.now() + 15_000; performance.now() < endMs;) {
+      if ((await everything(api)).length === before.length) break;
+      await pause(300);
+    }
+    assert.equal(await everything(api), before);
+  },
+);
 
 testWithKubectl(it, "kubectl get transportbindings shows transport, step, driver and endpoint", async () => {
   using cluster = await opened();
