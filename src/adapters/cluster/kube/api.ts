@@ -99,7 +99,7 @@ class Transport implements KubeApi {
     for (let throttled = 0;;) {
       options.signal.throwIfAborted();
       const answer = await this.#answer(method, path, options, await this.credentials(isFresh));
-      if (answer.status >= 200 && answer.status < 300) return parsed(answer.text);
+      if (answer.status >= 200 && answer.status < 300) return parsed(method, path, answer);
       if (answer.status === 401 && !isFresh) {
         // the token was rotated since it was read
         isFresh = true;
@@ -198,8 +198,13 @@ function read(response: IncomingMessage): Promise<Answer> {
   });
 }
 
-function parsed(text: string): JsonObject {
-  return text === "" ? {} : JSON.parse(text) as JsonObject; // the API server answers objects alone
+function parsed(method: string, path: string, { status, text }: Answer): JsonObject {
+  try {
+    return text === "" ? {} : JSON.parse(text) as JsonObject; // the API server answers objects alone
+  } catch {
+    // something else answers at its address
+    throw errorOf(method, path, new KubeFault(status, "", `answer is no JSON: ${text.slice(0, 80)}`));
+  }
 }
 
 function refusal({ status, text }: Answer, waitMs: number): KubeFault {

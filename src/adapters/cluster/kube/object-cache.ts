@@ -43,8 +43,9 @@ export class ObjectCache {
     const owners = statusOwners(object.metadata.managedFields, ourManagers);
     delete object.metadata.managedFields;
     if (known !== undefined && known.uid === uid && !isNewer(version, known.version)) {
-      // the answer to our write came first
-      if (delivered !== null) this.#entries.set(key, { ...known, delivered });
+      // the answer to our write came first; of two copies the one that the world holds is kept
+      const same = version === known.version ? { object } : {};
+      if (delivered !== null) this.#entries.set(key, { ...known, ...same, delivered });
       return;
     }
     const last = known?.uid === uid ? known.delivered : null;
