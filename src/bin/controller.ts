@@ -167,7 +167,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   // where an administrator gave every run's address, it is done after one look
   const placed = placing.follow(control, fleet, stop.signal, () => isLeader() && takeOver());
   const failed = placed.then(() => new Promise<never>(() => {}));
-  const stopped = new Promise<void>((resolve) => io.signal.addEventListener("abort", () => resolve(), { once: true }));
+  const stopped = new Promise<void>((resolve) => {
+    if (io.signal.aborted) resolve();
+    io.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  // also where a container before this one, in the same pod, said otherwise
+  void report(settings.inForce);
   try {
     // none of these ends by itself while nothing fails
     await Promise.race([stopped, watching, following, failed]);

@@ -79,6 +79,16 @@ testOnCluster(
       spec: { containers: [{ name: "manager", image: "none" }] },
     });
     const controller = await ground.controller("one", { env: { POD_NAME: "manager" } });
+    const path = `/api/v1/namespaces/${namespace}/pods/manager`;
+    const conditionOf = (status: "True" | "False") =>
+      api.until(
+        path,
+        (pod) =>
+          pod?.status?.conditions?.some((each: { type: string; status: string }) =>
+            each.type === "bobravoz.bubustack.io/ConfigurationInForce" && each.status === status
+          ),
+      );
+    await conditionOf("True");
     const named = controller.lines.filter(({ message }) => message === "configuration ignored");
     assert.is(named.length, 1);
     assert.match(String(named[0]!["fault"]), "hub.max-buffers");
@@ -93,15 +103,6 @@ testOnCluster(
 
     await ground.configure({ "hub.scaleToZero": "true" });
     await controller.logged("configuration is not in force");
-    const path = `/api/v1/namespaces/${namespace}/pods/manager`;
-    const conditionOf = (status: "True" | "False") =>
-      api.until(
-        path,
-        (pod) =>
-          pod?.status?.conditions?.some((each: { type: string; status: string }) =>
-            each.type === "bobravoz.bubustack.io/ConfigurationInForce" && each.status === status
-          ),
-      );
     const pod = await conditionOf("False");
     assert.match(JSON.stringify(pod?.status.conditions), "a restart is needed for hub.scaleToZero=true");
     await ground.configure({ "hub.scaleToZero": "false" });
