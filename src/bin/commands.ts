@@ -14,6 +14,7 @@ export const commands = {
   local: () => import("./local.ts"),
   inspect: () => import("./inspect.ts"),
   bindings: () => import("./bindings.ts"),
+  check: () => import("./check.ts"),
   why: () => import("./why.ts"),
   send: () => import("./send.ts"),
   recv: () => import("./recv.ts"),

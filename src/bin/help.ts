@@ -60,6 +60,21 @@ const helps = {
       ["--watch", "list again when something changes, until interrupted"],
     ],
   },
+  check: {
+    summary: "look whether a cluster is ready for an installation, or an installation is in order",
+    usage: "bobravoz check [--pre] [-n NAMESPACE] [--hub ADDRESS] [--discovery ADDRESS] [--output text|json]",
+    examples: ["bobravoz check --pre", "bobravoz check", "bobravoz check --discovery 127.0.0.1:9100 --output json"],
+    flags: [
+      ["--pre", "before an installation: API server, CRDs, and whether you may install"],
+      ["-n, --namespace NAMESPACE", "of the installation; default bobrapet-system"],
+      ["--cluster-domain DOMAIN", "which certificates have to bear; default cluster.local"],
+      ["--hub ADDRESS", "connect to a hub, for example through kubectl port-forward"],
+      ["--discovery ADDRESS", "connect to binding discovery, likewise"],
+      ["--kubeconfig FILE, --context NAME", "the cluster; default as kubectl"],
+      ["--output FORMAT", "text (default) or json"],
+    ],
+    notes: ["✓ in order, ! to mind, ✗ wrong, ? not seen. Ends with 1 where something is wrong. Writes nothing."],
+  },
   why: {
     summary: "say the one thing that a run waits for, and who must act",
     usage: "bobravoz why [NAMESPACE/]RUN [-n NAMESPACE] [--manifests DIR] [--discovery ADDRESS] [--output text|json]",
