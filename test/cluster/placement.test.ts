@@ -67,10 +67,20 @@ testOnCluster(it, "C-102 of three hubs one is killed: only its runs move, and no
   kubelet.held.add(victim);
   const killedMs = performance.now();
   kubelet.kill(victim);
+  const told = steps.signal.until(
+    "another hub for every run that moves",
+    () => steps.all.filter(isMoved).every(({ endpoint }) => podOf(endpoint) !== victim) && performance.now() - killedMs,
+    20_000,
+  );
   await flow(steps, "a packet of every run that moves", 20_000, isMoved);
   const movedMs = performance.now() - killedMs;
   const moved = steps.of("out").filter(isMoved);
-  console.log(`${moved.length} runs of a killed hub are served by others ${seconds(movedMs)} s after it was killed`);
+  console.log(
+    `${moved.length} runs of a killed hub: discovery tells the new ones ${
+      seconds(await told)
+    } s after it was killed, ` +
+      `packets arrive there after ${seconds(movedMs)} s`,
+  );
   await flow(steps, "a packet of the others", 5_000);
   for (const step of steps.all) {
     if (isMoved(step)) assert.not.equal(podOf(step.endpoint), victim);
