@@ -57,6 +57,8 @@ export async function listenMetrics(options: MetricsPortOptions): Promise<{ addr
     });
     server.listen(options.port, options.host, resolve);
   });
+  // from here on an error of the listener ends the process (DECISIONS K-40)
+  server.removeAllListeners("error");
   return {
     address: `${options.host}:${(server.address() as AddressInfo).port}`, // it listens on a port
     close: () =>
