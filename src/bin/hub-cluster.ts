@@ -130,6 +130,7 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
   } finally {
     log.info("hub stops", { reason: io.signal.aborted ? "signal" : "cluster" });
     await node.close(drainLimitMs);
+    // also what waits for an API server that does not answer
     stop.abort();
     renewal?.cancel();
     await metricsPort?.close();

@@ -6,7 +6,10 @@ export function lateCluster(open: () => Promise<Cluster>): Cluster {
   let opened: Promise<Cluster> | null = null;
   const cluster = () => opened ??= open();
   return {
-    watch: async (onEvent, signal) => await (await cluster()).watch(onEvent, signal),
+    async watch(onEvent, signal) {
+      const isOpen = await Promise.race([cluster().then(() => true), aborted(signal)]);
+      if (isOpen) await (await cluster()).watch(onEvent, signal);
+    },
     create: async (object, signal) => await (await cluster()).create(object, signal),
     replace: async (object, signal) => await (await cluster()).replace(object, signal),
     delete: async (kind, namespace, name, signal) => await (await cluster()).delete(kind, namespace, name, signal),
@@ -19,4 +22,10 @@ export function lateCluster(open: () => Promise<Cluster>): Cluster {
       void cluster().then((cluster) => cluster.recordEvent(event), () => {});
     },
   };
+}
+
+/** Settles with false when the signal fires. */
+function aborted(signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(false), { once: true }));
 }
