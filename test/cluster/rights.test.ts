@@ -16,12 +16,12 @@ import { systemClock } from "../../src/adapters/clock.ts";
 import { DiscoveryClient } from "../../src/adapters/connector/discovery-client.ts";
 import { installation } from "../../src/contract/installation.ts";
 import { askedBy, grantAccess, grantedOf, unique } from "../support/apiserver/access.ts";
-import { type Api, bubuPath, openApi, pathOf } from "../support/apiserver/api.ts";
+import { type Api, bubuPath, openApi } from "../support/apiserver/api.ts";
 import { sharedBed, testOnCluster } from "../support/apiserver/bed.ts";
 import { startController } from "../support/controller-process.ts";
 import { HubKubelet } from "../support/hub-kubelet.ts";
 import { pod } from "../support/inject.ts";
-import { type Permission, permissionsOf, type Role, withoutVerb } from "../support/manifests.ts";
+import type { Role } from "../support/manifests.ts";
 import { startWebhook } from "../support/webhook-process.ts";
 
 const it = suite("rights on a cluster");
@@ -216,57 +216,6 @@ testOnCluster(it, "C-105 what the webhook is granted is what it asks for, no mor
   assert.match(Buffer.from(response.patch ?? "", "base64").toString(), "registry.example/connector:transport");
   await settles(roles, namespace, bed.auditLog!); // the bed writes one
 });
-
-testOnCluster(it, "C-105 every verb is granted once: without it the API server denies what it is for", async () => {
-  await using undo = new AsyncDisposableStack();
-  const bed = undo.use(await sharedBed());
-  const api = undo.use(openApi(bed.kubeconfig));
-  const namespace = await api.namespace("rights");
-  undo.defer(() => api.delete(`/api/v1/namespaces/${namespace}`));
-  let verbs = 0;
-  for (const name of [installation.controller, installation.webhook, installation.hub, installation.certificates]) {
-    const roles = await grantAccess(api, namespace, name, undo);
-    for (const role of roles) {
-      for (const permission of permissionsOf(role)) {
-        const may = () => isAllowed(api, namespace, name, permission);
-        const what = `${name}: ${permission.verb} ${permission.resource}`;
-        await becomes(what, may, true);
-        await api.put(pathOf(role, true), withoutVerb(permission));
-        await becomes(what, may, false);
-        await api.put(pathOf(role, true), role);
-        verbs++;
-      }
-    }
-  }
-  assert.ok(verbs > 50, String(verbs));
-});
-
-/** Whether the account may do what the permission is for, in our namespace or, by a ClusterRole, in any. */
-async function isAllowed(api: Api, ours: string, name: string, permission: Permission): Promise<boolean> {
-  const { role, index, group, resource: full, verb } = permission;
-  const [resource, subresource] = full.split("/");
-  const { resourceNames: [only] = [] } = role.rules[index]!; // the permission is of this rule
-  const namespace = role.kind === "Role" ? ours : "default";
-  const { status } = await api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {
-    apiVersion: "authorization.k8s.io/v1",
-    kind: "SubjectAccessReview",
-    spec: {
-      user: `system:serviceaccount:${ours}:${name}`,
-      groups: ["system:serviceaccounts", `system:serviceaccounts:${ours}`, "system:authenticated"],
-      resourceAttributes: { namespace, group, resource, subresource, verb, name: only },
-    },
-  });
-  return status.allowed;
-}
-
-/** The authorizer learns of a role a little later. */
-async function becomes(what: string, may: () => Promise<boolean>, wanted: boolean): Promise<void> {
-  const endMs = performance.now() + 5_000;
-  while (await may() !== wanted) {
-    assert.ok(performance.now() < endMs, `${what} is ${wanted ? "not granted" : "granted twice"}`);
-    await pause(5);
-  }
-}
 
 interface Review {
   readonly allowed: boolean;
