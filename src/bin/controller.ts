@@ -152,6 +152,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const configured = (data: Readonly<Record<string, string>> | null) => {
     const before = settings.config["controller.bindings"];
     settings.update(read(data));
+    placing.lead(); // another window counts at once
     // runs that wait for somebody else's bindings need not any more
     if (settings.config["controller.bindings"] === before) return;
     for (const { namespace, storyRun } of control.runs()) control.touch(namespace, storyRun);
