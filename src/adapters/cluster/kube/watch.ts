@@ -44,8 +44,12 @@ export interface WatchOptions {
   readonly quietSeconds?: number;
 }
 
-/** Failures in a row that the client's own retry (every 1–2 s) may have before we make pauses that grow. */
-const maxFailures = 4;
+/**
+ * Failures in a row that the client's own retry (every 1–2 s) may have before we make pauses that grow, at first and
+ * later: each try leaves two connections that stay open until the server ends them.
+ */
+const firstFailures = 4;
+const laterFailures = 1;
 const longestPauseMs = 30_000;
 
 export function newWatchCounts(): WatchCounts {
@@ -65,7 +69,10 @@ export async function watchKind<T extends GenericClass>(
   const state = { isSynced: false, connects: 0 };
   for (let failures = 0; !signal.aborted;) {
     const connectsBefore = state.connects;
-    await watchOnce({ model, filter, options, counts, seen, state, onEvent: onEvent as never, signal });
+    const maxFailures = failures === 0 ? firstFailures : laterFailures;
+    // what the model's objects are, only the caller knows
+    const deliver = onEvent as (event: KindEvent<SeenObject>) => void;
+    await watchOnce({ model, filter, options, counts, seen, state, onEvent: deliver, maxFailures, signal });
     if (signal.aborted) return;
     failures = state.connects > connectsBefore ? 0 : failures + 1;
     const pauseMs = Math.min(longestPauseMs, 1_000 * 2 ** failures) * (0.5 + Math.random() / 2);
@@ -81,15 +88,23 @@ interface Watching {
   readonly seen: SeenObjects<SeenObject>;
   readonly state: { isSynced: boolean; connects: number };
   readonly onEvent: (event: KindEvent<SeenObject>) => void;
+  readonly maxFailures: number;
   readonly signal: AbortSignal;
 }
 
 /** One `Watcher` of the client, until the signal fires or it has failed too often in a row. */
-function watchOnce({ model, filter, options, counts, seen, state, onEvent, signal }: Watching): Promise<void> {
+function watchOnce(watching: Watching): Promise<void> {
+  const { model, filter, options, counts, seen, state, onEvent, maxFailures, signal } = watching;
+  // its last request fails when it is closed: that is no trouble
+  let isOver = false;
   const deliver = (events: readonly SeenEvent<SeenObject>[]) => {
     for (const event of events) if (!signal.aborted) onEvent(event);
   };
-  const trouble = (message: string) => signal.aborted || options.onTrouble?.(message);
+  const trouble = (count: "listErrors" | "watchErrors", message: string) => {
+    if (isOver) return;
+    counts[count] += 1;
+    options.onTrouble?.(message);
+  };
   const query = K8s(model, filterOf(filter));
   const watcher = query.Watch((object: SeenObject, phase: string) => {
     if (signal.aborted) return;
@@ -98,8 +113,7 @@ function watchOnce({ model, filter, options, counts, seen, state, onEvent, signa
     else if (phase === "ADDED" || phase === "MODIFIED") deliver(seen.upsert(object));
     else if (phase === "ERROR") {
       // other than 410, which the client handles: the server ends the watch after it
-      counts.watchErrors += 1;
-      trouble(`watch error: ${JSON.stringify(object)}`);
+      trouble("watchErrors", `watch error: ${JSON.stringify(object)}`);
     }
     counts.stale += seen.stale - staleBefore;
   }, {
@@ -109,6 +123,7 @@ function watchOnce({ model, filter, options, counts, seen, state, onEvent, signa
   });
   return new Promise((resolve) => {
     const end = () => {
+      isOver = true;
       signal.removeEventListener("abort", end);
       watcher.close();
       resolve();
@@ -132,8 +147,7 @@ function watchOnce({ model, filter, options, counts, seen, state, onEvent, signa
     });
     watcher.events.on(WatchEvent.LIST_ERROR, (error: unknown) => {
       pages = [];
-      counts.listErrors += 1;
-      trouble(`list failed: ${messageOf(error)}`);
+      trouble("listErrors", `list failed: ${messageOf(error)}`);
     });
     watcher.events.on(WatchEvent.CONNECT, () => {
       counts.connects += 1;
@@ -141,9 +155,7 @@ function watchOnce({ model, filter, options, counts, seen, state, onEvent, signa
     });
     for (const kind of [WatchEvent.WATCH_ERROR, WatchEvent.NETWORK_ERROR]) {
       watcher.events.on(kind, (error: unknown) => {
-        if (signal.aborted) return;
-        counts.watchErrors += 1;
-        trouble(`watch failed: ${messageOf(error)}`);
+        trouble("watchErrors", `watch failed: ${messageOf(error)}`);
       });
     }
     watcher.events.on(WatchEvent.OLD_RESOURCE_VERSION, () => {
