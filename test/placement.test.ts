@@ -163,6 +163,11 @@ it("C-102 every run is recorded at one hub, leader, follower and hubs agree, and
   await bed.settle();
   assert.equal(new Set(bed.records().values()), new Set([address(0)]), "no hub is ready");
   for (const { state } of bed.leader.runs().flatMap(({ bindings }) => bindings)) assert.is(state, "HubStarting");
+  for (const { control } of bed.hubs) {
+    for (const { storyRun, bindings } of bed.leader.runs()) {
+      assert.equal(control.get("demo", storyRun)?.bindings, bindings);
+    }
+  }
   bed.fleet.set([0, 1, 2]);
   await bed.settle();
   const before = bed.records();
@@ -171,6 +176,10 @@ it("C-102 every run is recorded at one hub, leader, follower and hubs agree, and
     const records = sorted(bed.records());
     for (const control of [bed.leader, bed.follower, ...bed.hubs.map((hub) => hub.control)]) {
       assert.equal(sorted(bed.decided(control)), records);
+      // to the last field, so that discovery gives the same version wherever it is asked
+      for (const { storyRun, bindings } of bed.leader.runs()) {
+        assert.equal(control.get("demo", storyRun)?.bindings, bindings);
+      }
     }
     for (const [run, record] of records) {
       bed.hubs.forEach(({ plans }, index) => {
