@@ -183,4 +183,22 @@ testOnCluster(it, "an answer lost after the write was done: asked again, it chan
   await over.converged();
 });
 
+testOnCluster(
+  it,
+  "a kind that may not be listed keeps the world unready, asks seldom, and is there when it may",
+  async () => {
+    let isRefused = true;
+    const refusal = (request: Asked) =>
+      isRefused && !isWrite(request) && request.url.includes(bindings) ? { status: 403 } : undefined;
+    await using over = await openSubject(await ground(), { fault: refusal });
+    const { at, cluster } = over;
+    await eventually("four refused lists", () => cluster.counts.listErrors >= 4, 15_000);
+    assert.is(over.told.synced, 0);
+    const asked = at.asked.filter(({ method, url }) => method === "GET" && url.includes(bindings)).length;
+    assert.ok(asked <= 12, `${asked} requests`);
+    isRefused = false;
+    await over.synced();
+  },
+);
+
 it.run();
