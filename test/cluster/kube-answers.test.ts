@@ -175,9 +175,9 @@ testOnCluster(it, "an answer lost after the write was done: asked again, it chan
   lose();
   const event = { kind: "StoryRun", namespace: at.namespace, name: "voice-1", type: "Normal", message: "" } as const;
   cluster.recordEvent({ ...event, reason: "TransportReady" });
-  await cluster.flushEvents();
+  await cluster.flushEvents(AbortSignal.timeout(10_000));
   at.fault = () => undefined;
-  await cluster.flushEvents();
+  await cluster.flushEvents(AbortSignal.timeout(10_000));
   const events = await at.api.list(`/apis/events.k8s.io/v1/namespaces/${at.namespace}/events`);
   assert.is(events.filter(({ reason }) => reason === "TransportReady").length, 1);
   await over.converged();

@@ -163,10 +163,10 @@ testOnCluster(it, "C-109 equal Events are one object with a count, about the obj
   const { cluster, namespace, run, api } = subject;
   const event = { kind: "StoryRun", namespace, name: "voice-1", type: "Warning", message: "no such Story" } as const;
   for (let times = 0; times < 5; times += 1) cluster.recordEvent({ ...event, reason: "StoryGetFailed" });
-  await cluster.flushEvents();
+  await cluster.flushEvents(AbortSignal.timeout(10_000));
   for (let times = 0; times < 3; times += 1) cluster.recordEvent({ ...event, reason: "StoryGetFailed" });
   cluster.recordEvent({ ...event, reason: "TransportCleanupFailed" });
-  await cluster.flushEvents();
+  await cluster.flushEvents(AbortSignal.timeout(10_000));
   const all = await api.list(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
   const [first] = all.filter(({ reason }) => reason === "StoryGetFailed");
   assert.is(all.length, 2);

@@ -214,9 +214,14 @@ export class KubeCluster implements Cluster {
     this.#events.record(uid === undefined ? event : { ...event, uid });
   }
 
-  /** Settles when the Events that were recorded are written, or were given up. */
-  flushEvents(): Promise<void> {
-    return this.#events.flush();
+  /** Settles when the Events that were recorded are written, or were given up, or the signal fires: call it at the end. */
+  async flushEvents(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    let end = () => {};
+    const fired = new Promise<void>((resolve) => end = resolve);
+    signal.addEventListener("abort", end, { once: true });
+    await Promise.race([this.#events.flush(), fired]);
+    signal.removeEventListener("abort", end);
   }
 
   /**
