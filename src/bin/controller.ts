@@ -85,6 +85,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     queueEvents: metrics.queue(() => known.control?.queue),
     decide: {
       hubEndpoint: (namespace) => hubAddress(env, namespace),
+      // without certificates of its own everything is on one machine, where peers speak in cleartext (DECISIONS W-06)
+      peerTls: tls !== null,
       hub: (world, namespace, storyRun) => placing.placements.endpoint(world, namespace, storyRun),
     },
   });

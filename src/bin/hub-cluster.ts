@@ -100,6 +100,7 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
     admin: probes,
     metricsApart: metricsAt !== null,
     tls,
+    decide: { peerTls: tls !== null },
     advertised: own.address,
     place: own,
     identity: { hub: gate("hub"), discovery: gate("discovery") },

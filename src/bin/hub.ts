@@ -55,6 +55,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     listen,
     admin,
     tls,
+    decide: { peerTls: tls !== null },
     advertised: (values["advertise"] as string | undefined) ?? io.env["BUBU_HUB_ENDPOINT"]?.trim() ?? null,
     config,
     clock: systemClock,
