@@ -33,7 +33,11 @@ export interface ControllerProcessOptions {
 export async function startController(options: ControllerProcessOptions): Promise<ControllerProcess> {
   const started = launch(options);
   const isUp = () => started.find("controller listens") ?? (started.ended() ? started.text() : undefined);
-  const up = await started.signal.until("a controller that listens", isUp, 20_000);
+  const up = await started.signal.until("a controller that listens", isUp, 20_000).catch((error: unknown) => {
+    // left alone it would keep the test
+    started.child.kill("SIGKILL");
+    throw new Error(`${error}: ${started.text()}`);
+  });
   if (typeof up === "string") throw new Error(`the controller ended: ${up}`);
   const { child, signal, lines } = started;
   return {
