@@ -3,7 +3,6 @@
  * what they mean. Which verb goes by which client, and why, stands in `kube/api.ts`.
  */
 import { hostname } from "node:os";
-import { TransportError } from "../../contract/errors.ts";
 import { apiVersions, fieldManagers, type Kind } from "../../contract/names.ts";
 import { parseResource } from "../../contract/parse-resources.ts";
 import type { JsonObject, JsonValue, Resources } from "../../contract/resources.ts";
@@ -17,6 +16,7 @@ import { kubeKinds, kubePath } from "./kube/kinds.ts";
 import { type KubeObject, ObjectCache } from "./kube/object-cache.ts";
 import { isApplied } from "./kube/status-ownership.ts";
 import { loggedTrouble } from "./kube/trouble.ts";
+import { patchVersion } from "./kube/versioned-patch.ts";
 import { type KindEvent, newWatchCounts, type WatchCounts, watchKind } from "./kube/watch.ts";
 
 export interface KubeClusterOptions {
@@ -43,8 +43,6 @@ export interface KubeCounts extends WatchCounts {
   conflicts: number;
 }
 
-/** Tries of a write that depends on the version of its object. */
-const maxTries = 5;
 /** Objects that are not valid and have been logged. */
 const maxLogged = 1_000;
 
@@ -124,7 +122,7 @@ export class KubeCluster implements Cluster {
     const wanted = { labels, annotations, spec: object.spec as unknown as JsonObject };
     const key = `${kind}/${namespace}/${name}`;
     const text = JSON.stringify(wanted);
-    await this.#patch(kind, namespace, name, signal, (known) => {
+    const written = await this.#patch(kind, namespace, name, signal, (known) => {
       const has = { labels: known.metadata.labels ?? {}, annotations: known.metadata.annotations ?? {} };
       const before = this.#replaced.get(key);
       // the API server may have put defaults into what we wrote
@@ -136,11 +134,11 @@ export class KubeCluster implements Cluster {
         operations.push({ op: "add", path: `/metadata/${field}`, value: wanted[field] });
       }
       return operations;
-    }, (written) => {
-      this.#replaced.delete(key);
-      this.#replaced.set(key, { text, generation: written.metadata.generation ?? 0 });
-      if (this.#replaced.size > maxLogged) this.#replaced.delete(this.#replaced.keys().next().value!);
     });
+    if (written === null) return;
+    this.#replaced.delete(key);
+    this.#replaced.set(key, { text, generation: written.metadata.generation ?? 0 });
+    if (this.#replaced.size > maxLogged) this.#replaced.delete(this.#replaced.keys().next().value!);
   }
 
   async delete(kind: Kind, namespace: string, name: string, signal: AbortSignal): Promise<void> {
@@ -203,7 +201,10 @@ export class KubeCluster implements Cluster {
     // forced: what we apply is ours alone, and fields of others are not in it
     const path = `${kubePath(kind, namespace, name)}/status?fieldManager=${manager}&force=true`;
     try {
-      this.#wrote(kind, await this.#api.request("PATCH", path, { body, type: "application/apply-patch+yaml", signal }));
+      this.#wrote(
+        kind,
+        objectOf(await this.#api.request("PATCH", path, { body, type: "application/apply-patch+yaml", signal })),
+      );
     } catch (error) {
       if (!isKubeFault(error, 404)) throw error;
     }
@@ -224,62 +225,31 @@ export class KubeCluster implements Cluster {
     signal.removeEventListener("abort", end);
   }
 
-  /**
-   * A JSON patch over the object as it was seen last, refused by the API server where it is another by now: then it is
-   * read and tried again. Nothing is sent where `operations` gives none, or the object is gone.
-   */
+  /** Over the object as it was seen last; null where nothing was written. */
   async #patch(
     kind: Kind,
     namespace: string,
     name: string,
     signal: AbortSignal,
     operations: (known: KubeObject) => readonly JsonObject[],
-    onWritten: (written: KubeObject) => void = () => {},
-  ): Promise<void> {
-    signal.throwIfAborted();
-    let known = this.#cache.get(kind, namespace, name)?.object ?? await this.#read(kind, namespace, name, signal);
-    for (let tries = 1; known !== null; tries += 1) {
-      const wanted = operations(known);
-      if (wanted.length === 0) {
-        this.#counts.savedWrites += 1;
-        return;
-      }
-      const { resourceVersion: version = "" } = known.metadata;
-      const body = [{ op: "test", path: "/metadata/resourceVersion", value: version }, ...wanted];
-      const path = `${kubePath(kind, namespace, name)}?${ours}`;
-      try {
-        const written = await this.#api.request("PATCH", path, { body, type: "application/json-patch+json", signal });
-        onWritten(this.#wrote(kind, written));
-        return;
-      } catch (error) {
-        if (isKubeFault(error, 404)) return;
-        // 422: the test failed, or the result is not valid
-        if (!isKubeFault(error, 409) && !isKubeFault(error, 422)) throw error;
-        const current = await this.#read(kind, namespace, name, signal);
-        if (current?.metadata.resourceVersion === version) throw error;
-        if (tries === maxTries) {
-          const what = `${kind} ${namespace}/${name}`;
-          throw new TransportError("Unavailable", `${what} changed ${tries} times while it was written`, {}, {
-            cause: (error as Error).cause,
-          });
-        }
-        this.#counts.conflicts += 1;
-        known = current;
-      }
-    }
-  }
-
-  /** By a list of one: it needs no permission beyond those of the watches. Null where it is gone. */
-  async #read(kind: Kind, namespace: string, name: string, signal: AbortSignal): Promise<KubeObject | null> {
-    const path = `${kubePath(kind, namespace)}?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
-    const { items } = await this.#api.request("GET", path, { signal });
-    const [object] = items as unknown as KubeObject[]; // of a list it is an array of objects
-    return object ?? null;
+  ): Promise<KubeObject | null> {
+    const written = await patchVersion({
+      api: this.#api,
+      kind,
+      namespace,
+      name,
+      fieldManager: fieldManagers.controller,
+      signal,
+      known: this.#cache.get(kind, namespace, name)?.object,
+      operations,
+      onConflict: () => this.#counts.conflicts += 1,
+    });
+    if (written === "same") this.#counts.savedWrites += 1;
+    return typeof written === "string" ? null : this.#wrote(kind, written);
   }
 
   /** The answer to a write is newer than what the watch has shown; nothing is kept of an object that is gone by now. */
-  #wrote(kind: Kind, answer: JsonObject): KubeObject {
-    const object = objectOf(answer);
+  #wrote(kind: Kind, object: KubeObject): KubeObject {
     const { uid, namespace = "", name } = object.metadata;
     if (this.#cache.get(kind, namespace, name)?.uid === uid) this.#cache.seen(kind, object, null);
     return object;
