@@ -93,13 +93,14 @@ for (const mode of ["hub", "auto"] as const) {
     const c = talk.run("c", "-mode", "sink");
     const b = talk.run("b", "-mode", "echo");
     await Promise.all([c.line("ready"), b.line("ready")]);
-    const a = talk.run("a", "-mode", "source", "-count", "100", "-delay", "20ms");
+    // long enough that a busy machine does not see the twentieth packet after the last was sent
+    const a = talk.run("a", "-mode", "source", "-count", "200", "-delay", "25ms");
     await c.line("packet", 20, 20_000);
     await talk.restart("b");
     const again = talk.run("b", "-mode", "echo");
     await again.line("ready");
     await a.line("sent", 1, 20_000);
-    await eventually("the last packet", () => packetsOf(c).some((line) => idOf(line) === "100"), 15_000);
+    await eventually("the last packet", () => packetsOf(c).some((line) => idOf(line) === "200"), 15_000);
   });
 
   test.run();
