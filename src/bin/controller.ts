@@ -191,6 +191,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await ports.close(closeLimitMs);
     await metricsPort?.close();
     services.close();
+    // Events that still wait tell of what was written
+    await watched.flushEvents(AbortSignal.timeout(closeLimitMs)).catch(() => {});
     api.close();
   }
   return io.signal.aborted ? 0 : 1;
