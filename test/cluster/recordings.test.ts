@@ -149,7 +149,7 @@ for (const [scenario, moment, verdicts] of cases) {
         const running = loop.run(stop.signal);
         await within(10_000, "the first list", loop.synced);
         await until();
-        await cluster.flushEvents();
+        await cluster.flushEvents(AbortSignal.timeout(10_000));
         stop.abort();
         await within(10_000, "the loop settles", running);
       };
