@@ -46,7 +46,10 @@ async function serve(folder: string, handler: Handler, context = "second") {
       "current-context": "first",
     }),
   );
-  const api: KubeApi = await openKubeApi({ kubeconfig: file, context, answerLimitMs: 300 });
+  const api: KubeApi = await openKubeApi({ kubeconfig: file, context, answerLimitMs: 300 }).catch((error) => {
+    server.close();
+    throw error;
+  });
   return {
     api,
     url,
