@@ -55,8 +55,8 @@ const kubeconfig = await bed.account(namespace, account);
 const begunMs = performance.now();
 let controller = startController(kubeconfig);
 const watching = watchStatuses(bed);
-const arriving = arrive(api, watching);
-await watching.ready(runs);
+const arriving = arrive(api);
+await watching.ready(runs, "run-");
 const coldSeconds = (performance.now() - begunMs) / 1000;
 const firstBindingMs = (await arriving).sort((a, b) => a - b);
 const firstBindingP99Ms = firstBindingMs[Math.ceil(firstBindingMs.length * 0.99) - 1] ?? NaN;
@@ -284,11 +284,11 @@ function watchStatuses(bed: Bed) {
     }
   };
   return {
-    reader,
-    ready: (count: number) =>
+    /** Settles once so many runs are ready whose names begin with `prefix`. */
+    ready: (count: number, prefix = "") =>
       until(`${count} runs ready`, async () => {
-        const ready = (await reader.list(path)).filter(({ status }) =>
-          status?.conditions?.some((c: { type: string; status: string }) =>
+        const ready = (await reader.list(path)).filter(({ metadata, status }) =>
+          metadata.name.startsWith(prefix) && status?.conditions?.some((c: { type: string; status: string }) =>
             c.type === "TransportReady" && c.status === "True"
           )
         );
@@ -304,9 +304,8 @@ function watchStatuses(bed: Bed) {
 }
 
 /** Runs that come while the flood is worked off: milliseconds from each one's creation to its first binding. */
-async function arrive(api: Api, _watching: unknown): Promise<number[]> {
-  await api.until(bubuPath("transportbindings", namespace, "run-0-s0-transport"), (o) => o !== undefined, limitMs)
-    .catch(() => {});
+async function arrive(api: Api): Promise<number[]> {
+  await api.until(bubuPath("transportbindings", namespace, "run-0-s0-transport"), (o) => o !== undefined, limitMs);
   const times: number[] = [];
   for (const index of range(arrivals)) {
     const begunMs = performance.now();

@@ -8,7 +8,6 @@ import { authorizeBy } from "../adapters/identity/caller.ts";
 import { identityGate } from "../adapters/identity/gate.ts";
 import { listenMetrics } from "../adapters/http/metrics-port.ts";
 import { paced } from "../adapters/pace.ts";
-import { TransportError } from "../contract/errors.ts";
 import { hubAddress } from "../contract/hub-address.ts";
 import { readOperatorConfig } from "../contract/operator-config.ts";
 import type { Log } from "../contract/runtime.ts";
@@ -21,7 +20,7 @@ import { hubPlacement, hubSet } from "./hub-placement.ts";
 import type { Io } from "./io.ts";
 import { loadKube } from "./kube-client.ts";
 import { readTls } from "./listen.ts";
-import { configFields, type InForce, OperatorSettings } from "./operator-settings.ts";
+import { acceptConfiguration, type InForce, OperatorSettings } from "./operator-settings.ts";
 import { openPorts } from "./ports.ts";
 import { version } from "./version-text.ts";
 
@@ -54,9 +53,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const read = (configMap: Readonly<Record<string, string>> | null) =>
     readOperatorConfig({ configMap, env, flags: options.flags });
   const started = read(await kube.readConfigMap(api, options.config, io.signal));
-  if (started.refusals.length > 0) throw new TransportError("InvalidConfiguration", started.refusals.join("; "));
-  for (const fault of started.faults) log.warn("configuration ignored", { fault });
-  log.info("configuration", configFields(started));
+  acceptConfiguration(started, log);
   const stop = new AbortController();
   const settings = new OperatorSettings({
     read: started,

@@ -19,7 +19,7 @@ import type { Io } from "./io.ts";
 import { loadKube } from "./kube-client.ts";
 import { readTls } from "./listen.ts";
 import { type Node, startNode } from "./node.ts";
-import { configFields, OperatorSettings } from "./operator-settings.ts";
+import { acceptConfiguration, OperatorSettings } from "./operator-settings.ts";
 import { choice, type OptionValues, usage } from "./options.ts";
 import { version } from "./version-text.ts";
 
@@ -62,12 +62,10 @@ export async function runInCluster(values: OptionValues, io: Io): Promise<number
   const follows: Promise<void>[] = [];
   const takeOver = (data: ConfigData): void => {
     const started = read(data);
-    if (started.refusals.length > 0) throw new TransportError("InvalidConfiguration", started.refusals.join("; "));
+    const { config, faults } = readHubConfig(variablesOf({ configMap: data, env }));
+    acceptConfiguration(started, log, faults);
     known.config = started.config;
     configured.resolve();
-    log.info("configuration", configFields(started));
-    const { config, faults } = readHubConfig(variablesOf({ configMap: data, env }));
-    for (const fault of new Set([...started.faults, ...faults])) log.warn("configuration ignored", { fault });
     known.node!.hub.setLimits(config);
   };
   const open = () => known.client ??= openClient(text("kubeconfig"), text("context"));

@@ -2,6 +2,7 @@
  * The operator's configuration while it runs: what can be obeyed at once is, and the rest is said once, in the log and in
  * a condition (DECISIONS K-33).
  */
+import { TransportError } from "../contract/errors.ts";
 import type { Log } from "../contract/runtime.ts";
 import { changedKeys, configText, type OperatorConfig, type ReadConfig } from "../contract/operator-config.ts";
 import { type OperatorKey, type OperatorKeyFacts, operatorKeys } from "../contract/operator-keys.ts";
@@ -84,6 +85,16 @@ export class OperatorSettings {
 /** Keys with values: `a=1, b=2`. */
 function keysText(keys: readonly OperatorKey[], config: OperatorConfig): string {
   return keys.map((key) => `${key}=${configText(key, config[key])}`).join(", ");
+}
+
+/**
+ * Begins with a configuration: says what is in force and, with `more` that was found elsewhere, what is ignored. Throws
+ * `InvalidConfiguration` where a value must not be passed over.
+ */
+export function acceptConfiguration(read: ReadConfig, log: Log, more: readonly string[] = []): void {
+  if (read.refusals.length > 0) throw new TransportError("InvalidConfiguration", read.refusals.join("; "));
+  for (const fault of new Set([...read.faults, ...more])) log.warn("configuration ignored", { fault });
+  log.info("configuration", configFields(read));
 }
 
 /** The effective configuration as fields of one log line: what differs from the default, and from where it is. */

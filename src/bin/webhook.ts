@@ -10,13 +10,13 @@ import { systemClock } from "../adapters/clock.ts";
 import { listenAdmin } from "../adapters/http/admin.ts";
 import { listenMetrics } from "../adapters/http/metrics-port.ts";
 import { createLog } from "../adapters/log.ts";
-import { isTransportError, TransportError } from "../contract/errors.ts";
+import { isTransportError } from "../contract/errors.ts";
 import { connectorImage, readOperatorConfig } from "../contract/operator-config.ts";
 import type { Log } from "../contract/runtime.ts";
 import { injectConnector, type InjectOptions } from "../control/inject.ts";
 import type { Io } from "./io.ts";
 import { loadKube } from "./kube-client.ts";
-import { configFields, OperatorSettings } from "./operator-settings.ts";
+import { acceptConfiguration, OperatorSettings } from "./operator-settings.ts";
 import { version } from "./version-text.ts";
 import { readWebhookOptions, type WebhookOptions } from "./webhook-options.ts";
 
@@ -53,9 +53,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const read = (configMap: Readonly<Record<string, string>> | null) =>
       readOperatorConfig({ configMap, env, flags: options.flags });
     const started = read(await kube.readConfigMap(api, options.config, io.signal));
-    if (started.refusals.length > 0) throw new TransportError("InvalidConfiguration", started.refusals.join("; "));
-    for (const fault of started.faults) log.warn("configuration ignored", { fault });
-    log.info("configuration", configFields(started));
+    acceptConfiguration(started, log);
     const settings = new OperatorSettings({ read: started, program: "webhook", log, onInForce: () => {} });
     const limit = AbortSignal.any([io.signal, AbortSignal.timeout(startLimitMs)]);
     const ownImage = await imageOfOwnPod(api, env, log, limit);

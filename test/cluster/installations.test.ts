@@ -2,39 +2,22 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Api, openApi } from "../support/apiserver/api.ts";
-import { type Bed, startBed } from "../support/apiserver/bed.ts";
 import { foreignDefinitions } from "../support/apiserver/foreign-definitions.ts";
-import { openTool, type Tool } from "../support/kubectl.ts";
+import { ownCluster } from "../support/apiserver/own-cluster.ts";
 import { objectsOf } from "../support/manifests.ts";
 import { testWithKubectl } from "../support/test-with-kubectl.ts";
 import { root } from "../support/tools.ts";
 
 const it = suite("installations on an API server");
 
-let bed: Bed | null = null;
+const own = ownCluster();
 
-/** One cluster for the file: names of what has no namespace are ours alone there. */
-async function opened(): Promise<{ readonly api: Api; readonly kubectl: Tool } & Disposable> {
-  bed ??= await startBed();
-  const api = openApi(bed.kubeconfig);
-  const kubectl = openTool("kubectl", bed.kubeconfig);
-  return {
-    api,
-    kubectl,
-    [Symbol.dispose]() {
-      kubectl[Symbol.dispose]();
-      api[Symbol.dispose]();
-    },
-  };
-}
-
-it.after(async () => await bed?.[Symbol.asyncDispose]());
+it.after(async () => await own[Symbol.asyncDispose]());
 
 const folder = (name: string) => join(root, "manifests", name);
 
 testWithKubectl(it, "every installation and the samples are accepted by the API server", async () => {
-  using cluster = await opened();
+  using cluster = await own.opened();
   const { api, kubectl } = cluster;
   for (const definition of foreignDefinitions) await api.create(definition);
   for (const name of ["bobrapet-system", "cert-manager", "bobravoz-demo"]) {
@@ -53,7 +36,7 @@ testWithKubectl(it, "every installation and the samples are accepted by the API 
 });
 
 testWithKubectl(it, "every pod is admitted where the restricted level is enforced", async () => {
-  using cluster = await opened();
+  using cluster = await own.opened();
   const { api } = cluster;
   const name = "restricted";
   const labels = { "pod-security.kubernetes.io/enforce": "restricted" };

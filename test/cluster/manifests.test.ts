@@ -4,33 +4,17 @@ import { setTimeout as pause } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { JsonObject } from "../../src/contract/resources.ts";
-import { type Api, type ApiObject, bubuPath, openApi } from "../support/apiserver/api.ts";
-import { type Bed, startBed } from "../support/apiserver/bed.ts";
+import { type ApiObject, bubuPath } from "../support/apiserver/api.ts";
 import { everything } from "../support/apiserver/everything.ts";
-import { openTool, type Tool } from "../support/kubectl.ts";
+import { ownCluster } from "../support/apiserver/own-cluster.ts";
 import { testWithKubectl } from "../support/test-with-kubectl.ts";
 import { root } from "../support/tools.ts";
 
 const it = suite("manifests on an API server");
 
-let bed: Bed | null = null;
+const own = ownCluster();
 
-/** One cluster for the file: names of what has no namespace are ours alone there. */
-async function opened(): Promise<{ readonly api: Api; readonly kubectl: Tool } & Disposable> {
-  bed ??= await startBed();
-  const api = openApi(bed.kubeconfig);
-  const kubectl = openTool("kubectl", bed.kubeconfig);
-  return {
-    api,
-    kubectl,
-    [Symbol.dispose]() {
-      kubectl[Symbol.dispose]();
-      api[Symbol.dispose]();
-    },
-  };
-}
-
-it.after(async () => await bed?.[Symbol.asyncDispose]());
+it.after(async () => await own[Symbol.asyncDispose]());
 
 const kept = [
   ...[
@@ -49,7 +33,7 @@ testWithKubectl(
   it,
   "applied twice they are the same, and deleted they leave what is not theirs and nothing else",
   async () => {
-    using cluster = await opened();
+    using cluster = await own.opened();
     const { api, kubectl } = cluster;
     // the namespace is the workflow operator's, with what it has there
     await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "bobrapet-system" } });
@@ -91,7 +75,7 @@ testWithKubectl(
 );
 
 testWithKubectl(it, "kubectl get transportbindings shows transport, step, driver and endpoint", async () => {
-  using cluster = await opened();
+  using cluster = await own.opened();
   const { api, kubectl } = cluster;
   const namespace = await api.namespace("columns");
   const binding = {
